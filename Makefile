@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+FUZZTIME ?= 30s
+TALLY := $(GO) run ./deploy/ci/tally -skips deploy/ci/skips.txt
+
+.PHONY: help build build-all demo test race lint generate generate-check conformance bench bench-detect fuzz street nightly clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+build: ## both binaries, static, into bin/
+	$(BUILD) -o bin/weir-sensor ./sensor
+	$(BUILD) -o bin/weir-analyzer ./analyzer
+
+build-all: ## both binaries for linux amd64 and arm64, into bin/
+	for arch in amd64 arm64; do for side in sensor analyzer; do \
+	  GOOS=linux GOARCH=$$arch $(BUILD) -o bin/weir-$$side-linux-$$arch ./$$side; done; done
+
+demo: build ## watch a thief being caught in real packets (root: from the wire; else from a generated capture)
+	$(GO) run ./deploy/demo
+
+test: ## every test that needs neither other machines nor hours
+	$(GO) test -json ./... | $(TALLY)
+
+race: ## the same under the race detector
+	$(GO) test -race -json ./... | $(TALLY)
+
+street: build ## real binaries, real servers and clients in network namespaces (root)
+	WEIR_STREET=1 $(GO) test -count=1 -json ./deploy/street/... | $(TALLY)
+
+lint: ## gofmt, vet, staticcheck
+	@out=$$(gofmt -l sensor analyzer proto deploy); test -z "$$out" || { echo "gofmt would change: $$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=deploy/tools/go.mod staticcheck ./...
+
+generate: ## make the generated code again
+	cd deploy/tools && $(GO) tool protogen ../../proto/wire ../../proto/wire weir/v1/weir.proto
+
+generate-check: generate ## fail when the committed generated code is not what generate makes
+	git diff --exit-code -- proto/wire || { echo "run 'make generate' and commit the result"; exit 1; }
+
+conformance: build ## score the sensor on captures with truth: the project's own, and ../shared/cases/http when present
+	$(GO) run ./deploy/bench/conformance
+
+bench: ## ns, bytes and allocations per packet and exchange
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./sensor/... ./analyzer/... ./proto/...)
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	FUZZTIME=$(FUZZTIME) deploy/ci/fuzz.sh
+
+nightly: lint race conformance street ## everything, for hours: an hour of fuzzing for each target
+	FUZZTIME=1h deploy/ci/fuzz.sh
+	$(MAKE) bench
+
+clean: ## remove what was built
+	rm -rf bin

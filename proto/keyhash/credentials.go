@@ -43,7 +43,7 @@ const (
 
 // CredentialsKey makes token and principal ids. It rotates.
 type CredentialsKey struct {
-	macs *sync.Pool // of *mac; behind a pointer, so that fmt never reaches a key
+	macs *sync.Pool // of *mac; fmt cannot see what a pool holds
 	id   uint32
 }
 

@@ -20,7 +20,7 @@ const (
 
 // ExchangesKey makes exchange ids. It never rotates with the others.
 type ExchangesKey struct {
-	sips *sync.Pool // of *sip; behind a pointer, so that fmt never reaches a key
+	sips *sync.Pool // of *sip; fmt cannot see what a pool holds
 	id   uint32
 }
 

@@ -16,19 +16,15 @@ const separator = 0x1F
 
 // ObjectsKey makes object hashes. It rotates only as a declared migration.
 type ObjectsKey struct {
-	k  *sipKey
-	id uint32
-}
-
-// sipKey stands behind a pointer, so that fmt never reaches it.
-type sipKey struct{ k0, k1 uint64 }
-
-func newSipKey(key []byte) *sipKey {
-	return &sipKey{binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[8:])}
+	// words gives the two halves of the key. A function, since fmt follows pointers (a wrong verb
+	// prints what a pointer points to), but never calls or opens a function.
+	words func() (k0, k1 uint64)
+	id    uint32
 }
 
 func newObjectsKey(key []byte, id uint32) *ObjectsKey {
-	return &ObjectsKey{k: newSipKey(key), id: id}
+	k0, k1 := binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[8:])
+	return &ObjectsKey{words: func() (uint64, uint64) { return k0, k1 }, id: id}
 }
 
 // KeyID names the key; it is not secret.
@@ -44,7 +40,8 @@ func (o *ObjectsKey) Object(class, id []byte) uint64 {
 	b := appendClass(room[:0], class)
 	b = append(b, separator)
 	b = CanonicalID(b, id)
-	return siphash.Hash(o.k.k0, o.k.k1, b)
+	k0, k1 := o.words()
+	return siphash.Hash(k0, k1, b)
 }
 
 // ObjectComposite is Object for a record named by several ids, in the order of their keys.
@@ -55,7 +52,8 @@ func (o *ObjectsKey) ObjectComposite(class []byte, ids ...[]byte) uint64 {
 		b = append(b, separator)
 		b = CanonicalID(b, id)
 	}
-	return siphash.Hash(o.k.k0, o.k.k1, b)
+	k0, k1 := o.words()
+	return siphash.Hash(k0, k1, b)
 }
 
 // appendClass appends the canonical form of a class: trimmed, ASCII lower case.

@@ -214,6 +214,8 @@ func parseSize(v string) (int64, error) {
 // Parse reads the file named by --config or WEIR_<COMMAND>_CONFIG, the environment (as os.Environ
 // gives it) and the arguments, and returns what is left of them: the words that are no flags.
 //
+// With Faults the words are returned too, so that the caller can add faults of its own.
+//
 // Flags and words may be mixed. "--" ends the flags; a lone "-" is a word. It returns Faults when
 // anything is wrong and ErrHelp after it wrote the help text to help.
 func (s *Set) Parse(args, environ []string, help io.Writer) (words []string, err error) {
@@ -238,7 +240,7 @@ func (s *Set) Parse(args, environ []string, help io.Writer) (words []string, err
 	s.applyEnvironment(env)
 	s.applyFlags(flags)
 	if len(s.faults) > 0 {
-		return nil, Faults(s.faults)
+		return words, Faults(s.faults)
 	}
 	return words, nil
 }

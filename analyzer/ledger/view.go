@@ -55,6 +55,9 @@ type View struct {
 	// Run is the current stretch above its own usual rate; what an alert quotes.
 	Run Run
 
+	// Sensitive is the same history for objects that came with personal data.
+	Sensitive SensitiveView
+
 	// Totals since birth, exact.
 	Total Totals
 
@@ -65,6 +68,20 @@ type View struct {
 	Software  string
 	// LearningDays is the age of the deployment in event time: whole days since its first exchange.
 	LearningDays int
+}
+
+// SensitiveView is the part of a View that counts objects with personal data only, so that reading
+// a harmless catalogue first does not make a theft look like re-reading. All zero while none was
+// seen. Names mean what they mean in View.
+type SensitiveView struct {
+	DayObjects, DayFresh      float64 // today: reads of sensitive objects, and those never read as sensitive before
+	Objects6, Fresh6, Fresh27 float64
+	ActiveDays                int
+	DayMax, Scale             float64
+	WeekMax, WeekScale        float64
+	FreshDayMax, FreshWeekMax float64
+	FreshFloor, Fresh28Base   float64
+	Known                     float64
 }
 
 // Run is a stretch in which a principal takes more than its usual rate: the time since the last

@@ -105,6 +105,9 @@ func (b *Book) Tick(now int64) []Change {
 			b.next = end
 		}
 	}
+	if due == nil {
+		return nil
+	}
 	slices.SortFunc(due, byPrincipal)
 	changes := make([]Change, 0, len(due))
 	for _, inc := range due {

@@ -141,6 +141,7 @@ type Incident struct {
 	SensitiveInspected bool
 	Known              float64 // distinct objects it is remembered to have read
 	Addresses          []ledger.AddressShare
+	Addressed          uint64 // the records of which the addresses have shares: the run's, or all
 	Exemplars          []ledger.Exemplar
 
 	base Figures // the principal's totals when it began

@@ -53,6 +53,10 @@ func (inc *Incident) refresh(v *ledger.View) {
 	inc.SensitiveInspected = v.Total.SensitiveInspected
 	if len(v.Addresses) > 0 {
 		inc.Addresses = append(inc.Addresses[:0], v.Addresses[:min(len(v.Addresses), maxList)]...)
+		inc.Addressed = v.Total.Records
+		if v.Run.Start != 0 {
+			inc.Addressed = v.Run.Records
+		}
 	}
 	if len(v.Exemplars) > 0 {
 		inc.Exemplars = inc.Exemplars[:0]

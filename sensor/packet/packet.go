@@ -16,11 +16,15 @@ type LinkType uint32
 const (
 	LinkNull       LinkType = 0   // BSD loopback: 4-byte address family in host order of the writer
 	LinkEthernet   LinkType = 1   // Ethernet II, IEEE 802.3 with LLC/SNAP
+	LinkPPP        LinkType = 9   // PPP, with or without the FF 03 of HDLC framing
+	LinkPPPHDLC    LinkType = 50  // PPP in HDLC-like framing, or Cisco HDLC where it begins with 0F or 8F
 	LinkRaw        LinkType = 101 // raw IPv4 or IPv6
+	LinkCHDLC      LinkType = 104 // Cisco HDLC
 	LinkLoop       LinkType = 108 // OpenBSD loopback: as LinkNull, network order
 	LinkSLL        LinkType = 113 // Linux cooked capture v1
 	LinkIPv4       LinkType = 228
 	LinkIPv6       LinkType = 229
+	LinkNFLOG      LinkType = 239 // Linux netfilter log messages
 	LinkSLL2       LinkType = 276 // Linux cooked capture v2
 	LinkRawBSD     LinkType = 12  // raw IP as some BSDs and tcpdump -y RAW number it
 	LinkRawOpenBSD LinkType = 14

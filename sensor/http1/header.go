@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http1
+
+import (
+	"bytes"
+
+	"github.com/weir-project/weir/sensor/exchange"
+)
+
+// maxLength is the largest body length that is believed; sums of lengths stay far from overflow.
+const maxLength = 1 << 62
+
+// framer gathers what the fields of one head say about the body.
+type framer struct {
+	length    int64 // -1: none
+	badLength bool
+	chunked   bool // some coding is chunked
+	coding    bool // some transfer coding at all, "identity" apart
+	anomalies exchange.AnomalySet
+}
+
+// foldEqual compares a field name with one in lower case.
+func foldEqual(name []byte, lower string) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i := range name {
+		c := name[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func trimBlank(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// parseFields reads header lines into p.msg.Fields and gathers the framing.
+func (p *Parser) parseFields(b []byte) framer {
+	f := framer{length: -1}
+	var cur Field
+	open := false
+	for len(b) > 0 {
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line, b = b[:i], b[i+1:]
+			if i > 0 && line[i-1] == '\r' {
+				line = line[:i-1]
+			} else {
+				f.anomalies.Add(exchange.BareLF)
+			}
+		} else {
+			b = nil // the last line of a cut head: as much as there is
+		}
+		if len(line) == 0 {
+			break
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			f.anomalies.Add(exchange.ObsFold)
+			if open {
+				cur.Value = p.unfold(cur.Value, line)
+			}
+			continue
+		}
+		if open {
+			p.field(&f, cur)
+		}
+		cur, open = splitField(line, &f.anomalies)
+	}
+	if open {
+		p.field(&f, cur)
+	}
+	return f
+}
+
+// splitField splits a header line. "No whitespace is allowed between the field name and colon"
+// (RFC 9112 section 5.1): it is taken off, and said.
+func splitField(line []byte, a *exchange.AnomalySet) (Field, bool) {
+	colon := bytes.IndexByte(line, ':')
+	if colon <= 0 {
+		a.Add(exchange.BadHeaderLine)
+		return Field{}, false
+	}
+	name := line[:colon]
+	if c := name[colon-1]; c == ' ' || c == '\t' {
+		a.Add(exchange.BadHeaderLine)
+		if name = trimBlank(name); len(name) == 0 {
+			return Field{}, false
+		}
+	}
+	return Field{Name: name, Value: trimBlank(line[colon+1:])}, true
+}
+
+// unfold joins a folded line to a value by one blank, RFC 9112 section 5.2, in memory of the
+// Parser's own, since the head itself stays as it was sent.
+func (p *Parser) unfold(value, line []byte) []byte {
+	start := len(p.folded)
+	p.folded = append(p.folded, value...)
+	p.folded = append(p.folded, ' ')
+	p.folded = append(p.folded, trimBlank(line)...)
+	return p.folded[start:len(p.folded):len(p.folded)]
+}
+
+// field keeps one whole field and looks at it if it frames.
+func (p *Parser) field(f *framer, x Field) {
+	switch {
+	case foldEqual(x.Name, "content-length"):
+		f.contentLength(x.Value)
+	case foldEqual(x.Name, "transfer-encoding"):
+		f.transferEncoding(x.Value)
+	}
+	if len(p.msg.Fields) >= p.limits.Headers {
+		f.anomalies.Add(exchange.TooManyHeaders)
+		p.msg.Truncated = true
+		return
+	}
+	p.msg.Fields = append(p.msg.Fields, x)
+}
+
+// contentLength takes one field value: a list of equal numbers is that number, RFC 9112 section 6.3
+// rule 5.
+func (f *framer) contentLength(v []byte) {
+	for more := true; more; {
+		item := v
+		if i := bytes.IndexByte(v, ','); i >= 0 {
+			item, v = v[:i], v[i+1:]
+		} else {
+			more = false
+		}
+		n, ok := parseLength(trimBlank(item))
+		switch {
+		case !ok:
+			f.badLength = true
+			f.anomalies.Add(exchange.BadContentLength)
+		case f.length >= 0 && f.length != n:
+			f.badLength = true
+			f.anomalies.Add(exchange.DuplicateContentLength)
+		case f.length == n:
+			f.anomalies.Add(exchange.DuplicateContentLength)
+		default:
+			f.length = n
+		}
+	}
+}
+
+func parseLength(b []byte) (int64, bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if !isDigit(c) || n > maxLength/10 {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, n <= maxLength
+}
+
+func (f *framer) transferEncoding(v []byte) {
+	for more := true; more; {
+		item := v
+		if i := bytes.IndexByte(v, ','); i >= 0 {
+			item, v = v[:i], v[i+1:]
+		} else {
+			more = false
+		}
+		switch item = trimBlank(item); {
+		case foldEqual(item, "chunked"):
+			if f.chunked {
+				f.anomalies.Add(exchange.BadTransferEncoding)
+			}
+			f.chunked, f.coding = true, true
+		case foldEqual(item, "identity"), len(item) == 0:
+			f.anomalies.Add(exchange.BadTransferEncoding)
+		default:
+			if f.chunked {
+				f.anomalies.Add(exchange.BadTransferEncoding) // chunked must be the last
+			}
+			f.coding = true
+		}
+	}
+}
+
+// framing settles rules 3 to 8 of RFC 9112 section 6.3. Where the RFC wants a request refused, the
+// server reads no further message from the connection: the rest is this request's body.
+func (f *framer) framing(role Role) (Framing, int64) {
+	switch {
+	case f.chunked:
+		if f.length >= 0 || f.badLength {
+			f.anomalies.Add(exchange.TransferEncodingAndLength)
+		}
+		return Chunked, -1
+	case f.coding:
+		f.anomalies.Add(exchange.BadTransferEncoding)
+		if f.length < 0 || f.badLength {
+			return UntilClose, -1
+		}
+		f.anomalies.Add(exchange.TransferEncodingAndLength)
+	}
+	switch {
+	case f.badLength:
+		return UntilClose, -1
+	case f.length > 0:
+		return Length, f.length
+	case f.length == 0 || role == Request:
+		return NoBody, f.length
+	}
+	return UntilClose, -1
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http1
+
+import "bytes"
+
+// maxMethod bounds a method: the longest registered one, UPDATEREDIRECTREF, has 17 letters.
+const maxMethod = 24
+
+// lineKind is what a first line turned out to be.
+type lineKind uint8
+
+const (
+	notHTTP lineKind = iota
+	requestLine
+	statusLine
+	simpleLine  // GET SP target, HTTP/0.9
+	prefaceLine // of HTTP/2
+)
+
+// startLine is a parsed first line: positions in it, so that the line may move.
+type startLine struct {
+	kind                    lineKind
+	method                  int // length
+	targetStart, targetStop int
+	minor                   int
+	status                  int
+	odd                     bool // read, but not by the grammar
+}
+
+var (
+	versionPrefix = []byte("HTTP/1.")
+	preface       = []byte("PRI * HTTP/2.0")
+)
+
+// methods that may be found in the middle of a line, after the last byte of a body. Elsewhere any
+// token will do.
+var methods = [...]string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE",
+	"PROPFIND", "REPORT", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "QUERY"}
+
+// trimLine takes the line end and trailing blanks off.
+func trimLine(line []byte) []byte {
+	n := len(line)
+	for n > 0 && (line[n-1] == '\n' || line[n-1] == '\r' || line[n-1] == ' ' || line[n-1] == '\t') {
+		n--
+	}
+	return line[:n]
+}
+
+func isMethodByte(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c >= '0' && c <= '9'
+}
+
+// viable says whether a line that begins so can still become one the role may begin with.
+func viable(prefix []byte, role Role) bool {
+	prefix = trimLine(prefix)
+	return role != Response && viableRequest(prefix) || role != Request && viableStatus(prefix)
+}
+
+func viableRequest(prefix []byte) bool {
+	for i, c := range prefix {
+		if c == ' ' && i > 0 {
+			return cleanTarget(prefix[i+1:])
+		}
+		if !isMethodByte(c) || i >= maxMethod || i == 0 && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
+// cleanTarget refuses control bytes: no server takes them, and binary protocols are full of them.
+func cleanTarget(b []byte) bool {
+	for i, c := range b {
+		if c < ' ' && c != '\t' && !(c == '\r' && i == len(b)-1) || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func viableStatus(prefix []byte) bool {
+	n := min(len(prefix), len(versionPrefix))
+	if !bytes.Equal(prefix[:n], versionPrefix[:n]) {
+		return false
+	}
+	prefix = prefix[n:]
+	return len(prefix) == 0 || isDigit(prefix[0]) && (len(prefix) == 1 || prefix[1] == ' ')
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// parseStart reads a whole first line, line end included, as a side of the given role may send it.
+func parseStart(line []byte, role Role) startLine {
+	line = trimLine(line)
+	if role != Request && viableStatus(line) && len(line) > len(versionPrefix) {
+		return parseStatus(line)
+	}
+	if role != Response {
+		return parseRequest(line)
+	}
+	return startLine{}
+}
+
+// parseStatus reads HTTP/1.d SP ddd [SP reason], RFC 9112 section 4.
+func parseStatus(line []byte) startLine {
+	l := startLine{kind: statusLine, minor: int(line[7] - '0')}
+	i := 8
+	for i < len(line) && line[i] == ' ' {
+		i++
+	}
+	l.odd = i != 9
+	if len(line) < i+3 || !isDigit(line[i]) || !isDigit(line[i+1]) || !isDigit(line[i+2]) ||
+		line[i] == '0' || len(line) > i+3 && line[i+3] != ' ' && line[i+3] != '\t' {
+		return startLine{}
+	}
+	l.status = int(line[i]-'0')*100 + int(line[i+1]-'0')*10 + int(line[i+2]-'0')
+	return l
+}
+
+// parseRequest reads method SP target SP HTTP/1.d, RFC 9112 section 3. Blanks inside a target are
+// read as a part of it, as most servers do.
+func parseRequest(line []byte) startLine {
+	if bytes.Equal(line, preface) {
+		return startLine{kind: prefaceLine}
+	}
+	method := bytes.IndexByte(line, ' ')
+	if method <= 0 || !viableRequest(line) {
+		return startLine{}
+	}
+	l := startLine{kind: requestLine, method: method, targetStart: method + 1, targetStop: len(line), minor: -1}
+	if v := len(line) - 8; v > method && line[v-1] == ' ' && bytes.Equal(line[v:v+7], versionPrefix) && isDigit(line[v+7]) {
+		l.minor, l.targetStop = int(line[v+7]-'0'), v-1
+	}
+	for l.targetStart < l.targetStop && line[l.targetStart] == ' ' {
+		l.targetStart, l.odd = l.targetStart+1, true
+	}
+	for l.targetStart < l.targetStop && line[l.targetStop-1] == ' ' {
+		l.targetStop, l.odd = l.targetStop-1, true
+	}
+	target := line[l.targetStart:max(l.targetStart, l.targetStop)]
+	if len(target) == 0 {
+		return startLine{}
+	}
+	l.odd = l.odd || bytes.IndexByte(target, ' ') >= 0
+	if l.minor >= 0 {
+		return l
+	}
+	// HTTP/0.9 knows GET alone (RFC 1945 section 5), and no blank in the target.
+	if l.odd || string(line[:method]) != "GET" || !rootedTarget(target) || bytes.IndexByte(target, '\t') >= 0 {
+		return startLine{}
+	}
+	l.kind = simpleLine
+	return l
+}
+
+// rootedTarget says whether a target is in origin, absolute or asterisk form, RFC 9112 section 3.2.
+func rootedTarget(t []byte) bool {
+	return t[0] == '/' || len(t) == 1 && t[0] == '*' || hasScheme(t)
+}
+
+func hasScheme(t []byte) bool {
+	i := bytes.Index(t[:min(len(t), 16)], []byte("://"))
+	return i > 0
+}
+
+// oversizeStart decides on a line that is longer than the bound: only a method everyone knows and
+// the beginning of a path make it a request whose target is cut.
+func oversizeStart(line []byte, role Role) startLine {
+	if role == Response || !viableRequest(line) {
+		return startLine{}
+	}
+	for _, m := range methods {
+		if n := len(m); len(line) > n+1 && string(line[:n]) == m && line[n] == ' ' && rootedTarget(line[n+1:]) {
+			return startLine{kind: requestLine, method: n, targetStart: n + 1, targetStop: len(line), minor: 1, odd: true}
+		}
+	}
+	return startLine{}
+}
+
+// findStart looks for a message that begins inside a whole line: at its first byte, or right after
+// the last byte of a body without a line end. It returns -1 where there is none. A first line must
+// be by the book here, since the bytes before it are not understood.
+func findStart(line []byte, role Role) int {
+	if role != Request {
+		for from := 0; ; {
+			i := bytes.Index(line[from:], versionPrefix)
+			if i < 0 {
+				break
+			}
+			from += i
+			if l := parseStart(line[from:], Response); l.kind == statusLine && !l.odd {
+				return from
+			}
+			from++
+		}
+	}
+	if role != Response {
+		return findRequest(trimLine(line))
+	}
+	return -1
+}
+
+func findRequest(line []byte) int {
+	v := len(line) - 8
+	if v < 4 || line[v-1] != ' ' || !bytes.Equal(line[v:v+7], versionPrefix) || !isDigit(line[v+7]) {
+		return -1
+	}
+	if l := parseRequest(line); l.kind == requestLine && !l.odd && shapedTarget(line[:l.method], line[l.targetStart:l.targetStop]) {
+		return 0
+	}
+	sp := bytes.LastIndexByte(line[:v-1], ' ')
+	if sp < 0 || !cleanTarget(line[sp+1:v-1]) {
+		return -1
+	}
+	for _, m := range methods {
+		if i := sp - len(m); i >= 0 && string(line[i:sp]) == m && sp+1 < v-1 && shapedTarget(line[i:sp], line[sp+1:v-1]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func shapedTarget(method, target []byte) bool {
+	return rootedTarget(target) || string(method) == "CONNECT"
+}

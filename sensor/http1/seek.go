@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http1
+
+import "bytes"
+
+// stepSeek looks for a first line, line by line: whole in b it is read in place, else kept. Of a
+// line longer than the window only its end counts, so that the answer does not depend on the cuts.
+func (p *Parser) stepSeek(b []byte) int {
+	i := bytes.IndexByte(b, '\n')
+	if len(p.buf) == 0 && i >= 0 {
+		at := findStart(lastBytes(b[:i+1], p.window()), p.role)
+		if at < 0 {
+			return p.take(i+1, &p.counts.Junk)
+		}
+		at += max(0, i+1-p.window())
+		p.take(at, &p.counts.Junk)
+		p.begin, p.beginMark, p.state, p.headLen = p.offset, p.mark, inFirst, 0
+		return at
+	}
+	n := len(b)
+	if i >= 0 {
+		n = i + 1
+	}
+	if len(p.buf) == 0 {
+		p.begin, p.beginMark, p.headLen = p.offset, p.mark, 0
+	}
+	p.offset += int64(n)
+	p.headLen += int64(n)
+	p.buf = append(p.buf, lastBytes(b[:n], p.window())...)
+	p.windowed()
+	if i >= 0 {
+		p.seekLine()
+	}
+	return n
+}
+
+// window is how much of a line is looked at: less than a head's bound, so that it fits the buffer.
+func (p *Parser) window() int { return p.limits.HeaderBytes / 2 }
+
+func lastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
+
+// windowed keeps the last bytes of a partial line and counts the others as junk.
+func (p *Parser) windowed() {
+	if drop := len(p.buf) - p.window(); drop > 0 {
+		p.dropFront(drop)
+	}
+	if over := p.headLen - int64(len(p.buf)); over > 0 { // never kept: of an in-place run
+		p.counts.Junk += over
+		p.headLen -= over
+		p.begin += over
+	}
+}
+
+func (p *Parser) dropFront(n int) {
+	p.buf = p.buf[:copy(p.buf, p.buf[n:])]
+	p.headLen -= int64(n)
+	p.counts.Junk += int64(n)
+	p.begin += int64(n)
+}
+
+// seekLine looks at the whole line in p.buf.
+func (p *Parser) seekLine() {
+	at := findStart(p.buf, p.role)
+	if at < 0 {
+		p.junk()
+		return
+	}
+	p.dropFront(at)
+	p.start = parseStart(p.buf, p.role)
+	p.state, p.eol = inHead, 0
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/weir-project/weir/proto/wire"
+	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
+)
+
+// Delivery is one batch of one partition. Whoever takes it calls Ack after the checkpoint that
+// holds it is durable, also when Watermarks say Duplicate: an earlier delivery of the same message
+// may be applied and not durable yet. Or it calls Nak.
+type Delivery struct {
+	Partition   int
+	Batch       *weirv1.Batch // owned by the receiver, who clears it when it is applied, to free it
+	Received    time.Time     // when the stream stored it
+	Redelivered bool
+	// Epoch names the ownership under which it came. When it differs from the last Delivery's of the
+	// same partition, another owner may have been in between: the state in memory is good only if
+	// the checkpoint is still the one it was loaded from or saved as.
+	Epoch string
+
+	msg   jetstream.Msg
+	since time.Time
+	held  *held
+}
+
+// Ack acknowledges the batch. It does not wait for the server: an acknowledgement that is lost
+// brings the batch again, as a duplicate.
+func (d *Delivery) Ack() error {
+	d.held.drop(d)
+	if err := d.msg.Ack(); err != nil {
+		return fmt.Errorf("acknowledge a batch of partition %d: %w", d.Partition, err)
+	}
+	return nil
+}
+
+// Nak gives the batch back, to come again after delay.
+func (d *Delivery) Nak(delay time.Duration) error {
+	d.held.drop(d)
+	if err := d.msg.NakWithDelay(delay); err != nil {
+		return fmt.Errorf("give back a batch of partition %d: %w", d.Partition, err)
+	}
+	return nil
+}
+
+// take checks one message and puts it into its partition's queue. What cannot be read is counted
+// and removed from the stream: it would come for ever.
+func (s *Source) take(ctx context.Context, msg jetstream.Msg) {
+	s.counts.add("received", "", 1)
+	if ctx.Err() != nil {
+		_ = msg.Nak()
+		s.counts.add("given_back", "pulled", 1)
+		return
+	}
+	batch := new(weirv1.Batch)
+	err := wire.DecodeBatch(msg.Data(), batch)
+	reason := wire.Reason(err)
+	if err == nil && !fits(msg.Subject(), batch) {
+		reason = "subject"
+	}
+	if reason != "" {
+		s.counts.add("refused", reason, 1)
+		_ = msg.TermWithReason(reason)
+		return
+	}
+	d := &Delivery{
+		Partition: int(batch.Partition), Batch: batch, Epoch: msg.Headers().Get("Nats-Pin-Id"),
+		msg: msg, since: time.Now(), held: &s.held,
+	}
+	if meta, err := msg.Metadata(); err == nil {
+		d.Received, d.Redelivered = meta.Timestamp, meta.NumDelivered > 1
+	}
+	if d.Redelivered {
+		s.counts.add("redelivered", "", 1)
+	}
+	s.held.add(d)
+	select {
+	case s.queues[d.Partition] <- d:
+		s.counts.add("delivered", "", 1)
+	case <-ctx.Done():
+		_ = d.Nak(0)
+		s.counts.add("given_back", "pulled", 1)
+	}
+}
+
+// fits says whether a batch came on the subject of its partition and sensor. Permissions are given
+// by subject, so a sensor that names another in its batches is refused: it could spend the other's
+// sequence numbers.
+func fits(subject string, b *weirv1.Batch) bool {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 6 || b.Sequence == 0 || b.Partition >= wire.Partitions {
+		return false
+	}
+	p, err := strconv.Atoi(tokens[3])
+	return err == nil && p == int(b.Partition) && tokens[5] == wire.Name(b.SensorId)
+}
+
+// held are the deliveries that are neither acknowledged nor given back.
+type held struct {
+	mu  sync.Mutex
+	set map[*Delivery]struct{}
+}
+
+func (h *held) add(d *Delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.set == nil {
+		h.set = make(map[*Delivery]struct{})
+	}
+	h.set[d] = struct{}{}
+}
+
+func (h *held) drop(d *Delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.set, d)
+}
+
+// list gives the deliveries to keep alive, and lets go of those held since before oldest.
+func (h *held) list(oldest time.Time) (alive []*Delivery, expired int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for d := range h.set {
+		if d.since.Before(oldest) {
+			delete(h.set, d)
+			expired++
+		} else {
+			alive = append(alive, d)
+		}
+	}
+	return alive, expired
+}
+
+// keep tells the server that held batches are in progress, so that a slow checkpoint brings no
+// redelivery. After MaxHold it gives up: who holds a batch for so long is hung.
+func (s *Source) keep(ctx context.Context) {
+	tick := time.NewTicker(s.cfg.AckWait / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			alive, expired := s.held.list(now.Add(-s.cfg.MaxHold))
+			s.counts.add("held_too_long", "", uint64(expired))
+			for _, d := range alive {
+				if err := d.msg.InProgress(); err != nil {
+					s.counts.add("in_progress_failed", "", 1)
+				}
+			}
+		}
+	}
+}
+
+// Count is one counter of a Source.
+type Count struct {
+	Name   string // received, delivered, given_back, refused, redelivered, held_too_long, in_progress_failed, pulls_failed
+	Reason string // why, for refused and pulls_failed; from where, for given_back: pulled or queued
+	Value  uint64
+}
+
+type counts struct {
+	mu sync.Mutex
+	by map[[2]string]uint64
+}
+
+func (c *counts) add(name, reason string, n uint64) {
+	if n == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == nil {
+		c.by = make(map[[2]string]uint64)
+	}
+	c.by[[2]string{name, reason}] += n
+}
+
+// Counts gives the counters in the order of name and reason. Between two batches
+//
+//	received = delivered + refused + given_back(pulled)
+//
+// and given_back(queued) counts deliveries that stood in a queue when Run ended.
+func (s *Source) Counts() []Count {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	list := make([]Count, 0, len(s.counts.by))
+	for k, n := range s.counts.by {
+		list = append(list, Count{k[0], k[1], n})
+	}
+	slices.SortFunc(list, func(a, b Count) int {
+		return strings.Compare(a.Name+"\x00"+a.Reason, b.Name+"\x00"+b.Reason)
+	})
+	return list
+}

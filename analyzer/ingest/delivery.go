@@ -75,7 +75,7 @@ func (s *Source) take(ctx context.Context, msg jetstream.Msg) {
 		return
 	}
 	d := &Delivery{
-		Partition: int(batch.Partition), Batch: batch, Epoch: msg.Headers().Get("Nats-Pin-Id"),
+		Partition: int(batch.Partition), Batch: batch, Epoch: msg.Headers().Get(pinHeader),
 		msg: msg, since: time.Now(), held: &s.held,
 	}
 	if meta, err := msg.Metadata(); err == nil {
@@ -165,7 +165,7 @@ func (s *Source) keep(ctx context.Context) {
 
 // Count is one counter of a Source.
 type Count struct {
-	Name   string // received, delivered, given_back, refused, redelivered, held_too_long, in_progress_failed, pulls_failed
+	Name   string // received, delivered, given_back, refused, redelivered, held_too_long, in_progress_failed, pulls_failed, unpin_failed
 	Reason string // why, for refused and pulls_failed; from where, for given_back: pulled or queued
 	Value  uint64
 }

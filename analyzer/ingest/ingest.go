@@ -55,6 +55,9 @@ func positive[T int | time.Duration](v *T, otherwise T) {
 // priorityGroup is the one group of pullers of each consumer: the server lets one of them in.
 const priorityGroup = "analyzer"
 
+// pinHeader is where the server says under which pin it sends.
+const pinHeader = "Nats-Pin-Id"
+
 // Source takes batches from the stream into one bounded queue per partition.
 type Source struct {
 	cfg    Config
@@ -204,14 +207,39 @@ func (s *Source) pull(ctx context.Context, group int) error {
 	stop := context.AfterFunc(ctx, messages.Drain)
 	defer stop()
 	defer messages.Stop()
+	pin := ""
 	for {
 		msg, err := messages.Next()
 		if err != nil {
 			if errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() != nil {
+				s.unpin(c, pin)
 				return nil
 			}
 			return fmt.Errorf("pull batches of group %d: %w", group, err)
 		}
+		pin = msg.Headers().Get(pinHeader)
 		s.take(ctx, msg)
+	}
+}
+
+// unpin leaves the group to the next client at once, which otherwise waits for PinnedTTL. The
+// server has no "unpin if it is me": the moment between question and order can cost another owner
+// its pin, and nothing else.
+func (s *Source) unpin(c jetstream.Consumer, pin string) {
+	if pin == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	info, err := c.Info(ctx)
+	if err != nil || len(info.PriorityGroups) == 0 || info.PriorityGroups[0].PinnedClientID != pin {
+		return
+	}
+	stream, err := s.js.Stream(ctx, s.cfg.Stream)
+	if err == nil {
+		err = stream.UnpinConsumer(ctx, info.Name, priorityGroup)
+	}
+	if err != nil {
+		s.counts.add("unpin_failed", "", 1)
 	}
 }

@@ -105,6 +105,7 @@ func (c *Conn) options() ([]nats.Option, error) {
 		// The client's own buffer keeps the oldest and floods on return: rooms keep their own.
 		nats.ReconnectBufSize(-1),
 		nats.Timeout(5 * time.Second),
+		nats.FlusherTimeout(10 * time.Second),
 		nats.PingInterval(20 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		// Credentials may be wrong for a while during a rotation.

@@ -59,30 +59,56 @@ func AppendBatch(dst []byte, b *weirv1.Batch) ([]byte, error) {
 	return dst[:start+len(block)], nil
 }
 
+// AppendRaw appends the message form of a batch that is encoded already, as AppendBatch does. A batch
+// may be put together from pieces, in any order: a Batch without its lists, and the fields that
+// AppendExchange, AppendRollup and AppendLink append.
+func AppendRaw(dst, raw []byte) ([]byte, error) {
+	if len(raw) > MaxBatch {
+		return dst, refuse(ReasonTooLarge, "batch", "%d bytes before compression, at most %d", len(raw), MaxBatch)
+	}
+	start := len(dst) + 1
+	dst = slices.Grow(dst, 1+s2.MaxEncodedLen(len(raw)))
+	dst = append(dst, formatS2)
+	block := s2.Encode(dst[start:cap(dst)], raw)
+	if 1+len(block) > MaxMessage {
+		return dst[:start-1], refuse(ReasonTooLarge, "message", "%d bytes, at most %d", 1+len(block), MaxMessage)
+	}
+	return dst[:start+len(block)], nil
+}
+
 // DecodeBatch reads one message into b, whose former content is lost, and validates it. The batch
 // owns its memory: msg may be used again. Every error has a reason, see Reason.
 func DecodeBatch(msg []byte, b *weirv1.Batch) error {
-	if len(msg) > MaxMessage {
-		return refuse(ReasonTooLarge, "message", "%d bytes, at most %d", len(msg), MaxMessage)
-	}
-	if len(msg) == 0 || msg[0] != formatS2 {
-		return refuse(ReasonFormat, "message", "no known format byte")
-	}
-	size, err := s2.DecodedLen(msg[1:])
+	raw, err := expand(msg)
 	if err != nil {
-		return refuse(ReasonCompression, "message", "%v", err)
-	}
-	if size > MaxBatch {
-		return refuse(ReasonTooLarge, "batch", "%d bytes after decompression, at most %d", size, MaxBatch)
-	}
-	raw, err := s2.Decode(make([]byte, size), msg[1:])
-	if err != nil {
-		return refuse(ReasonCompression, "message", "%v", err)
+		return err
 	}
 	if err := unmarshal(raw, b); err != nil {
 		return err
 	}
 	return Validate(b)
+}
+
+// expand undoes the message form, within bounds.
+func expand(msg []byte) ([]byte, error) {
+	if len(msg) > MaxMessage {
+		return nil, refuse(ReasonTooLarge, "message", "%d bytes, at most %d", len(msg), MaxMessage)
+	}
+	if len(msg) == 0 || msg[0] != formatS2 {
+		return nil, refuse(ReasonFormat, "message", "no known format byte")
+	}
+	size, err := s2.DecodedLen(msg[1:])
+	if err != nil {
+		return nil, refuse(ReasonCompression, "message", "%v", err)
+	}
+	if size > MaxBatch {
+		return nil, refuse(ReasonTooLarge, "batch", "%d bytes after decompression, at most %d", size, MaxBatch)
+	}
+	raw, err := s2.Decode(make([]byte, size), msg[1:])
+	if err != nil {
+		return nil, refuse(ReasonCompression, "message", "%v", err)
+	}
+	return raw, nil
 }
 
 // unmarshal counts before it lets anything be allocated: two bytes on the wire can become a

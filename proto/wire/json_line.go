@@ -67,6 +67,9 @@ func appendRollup(a *appender, r *weirv1.Rollup) {
 	a.number("exchanges", r.Exchanges)
 	a.flag("sensitive_inspected", r.SensitiveInspected)
 	a.names("anomalies", r.Anomalies)
+	a.number("objects_estimated", r.ObjectsEstimated)
+	a.number("objects_unhashed", r.ObjectsUnhashed)
+	a.number("requested_objects", r.RequestedObjects)
 	a.close()
 }
 

@@ -119,6 +119,12 @@ func parseRollupLists(r *reader, x *weirv1.Rollup) bool {
 		x.SensitiveInspected = r.flag()
 	case "anomalies":
 		x.Anomalies = r.names()
+	case "objects_estimated":
+		x.ObjectsEstimated = r.u64()
+	case "objects_unhashed":
+		x.ObjectsUnhashed = r.u64()
+	case "requested_objects":
+		x.RequestedObjects = r.u64()
 	case "exemplars":
 		x.Exemplars = nil
 		r.array(func() { x.Exemplars = append(x.Exemplars, parseExemplar(r)) })

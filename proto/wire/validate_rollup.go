@@ -28,7 +28,7 @@ func (c *checker) rollup(r *weirv1.Rollup) {
 func (c *checker) rollupNumbers(r *weirv1.Rollup) {
 	for _, n := range []uint64{r.RequestsNone, r.Requests_1Xx, r.Requests_2Xx, r.Requests_3Xx, r.Requests_4Xx,
 		r.Requests_5Xx, r.RequestsDenied, r.RecordCount, r.RecordCountEstimated, r.SequentialObjects,
-		r.RequestedRefusedObjects, r.Exchanges} {
+		r.RequestedRefusedObjects, r.Exchanges, r.ObjectsEstimated, r.ObjectsUnhashed, r.RequestedObjects} {
 		c.number("rollup.counts", n, maxCount)
 	}
 	for _, n := range []uint64{r.HttpRequestHeaderSize, r.HttpRequestBodySize, r.HttpResponseHeaderSize,

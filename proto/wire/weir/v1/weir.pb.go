@@ -1633,6 +1633,9 @@ type Rollup struct {
 	Exchanges               uint64                 `protobuf:"varint,41,opt,name=exchanges,proto3" json:"exchanges,omitempty"` // how many exchanges (first parts) went in
 	SensitiveInspected      bool                   `protobuf:"varint,42,opt,name=sensitive_inspected,json=sensitiveInspected,proto3" json:"sensitive_inspected,omitempty"`
 	Anomalies               []*NameCount           `protobuf:"bytes,43,rep,name=anomalies,proto3" json:"anomalies,omitempty"`
+	ObjectsEstimated        uint64                 `protobuf:"varint,44,opt,name=objects_estimated,json=objectsEstimated,proto3" json:"objects_estimated,omitempty"` // sums of the exchanges' fields of the same name
+	ObjectsUnhashed         uint64                 `protobuf:"varint,45,opt,name=objects_unhashed,json=objectsUnhashed,proto3" json:"objects_unhashed,omitempty"`
+	RequestedObjects        uint64                 `protobuf:"varint,46,opt,name=requested_objects,json=requestedObjects,proto3" json:"requested_objects,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -1966,6 +1969,27 @@ func (x *Rollup) GetAnomalies() []*NameCount {
 		return x.Anomalies
 	}
 	return nil
+}
+
+func (x *Rollup) GetObjectsEstimated() uint64 {
+	if x != nil {
+		return x.ObjectsEstimated
+	}
+	return 0
+}
+
+func (x *Rollup) GetObjectsUnhashed() uint64 {
+	if x != nil {
+		return x.ObjectsUnhashed
+	}
+	return 0
+}
+
+func (x *Rollup) GetRequestedObjects() uint64 {
+	if x != nil {
+		return x.RequestedObjects
+	}
+	return 0
 }
 
 // An older id and the principal it belongs to. Travels in a batch of the older id's partition.
@@ -3899,7 +3923,7 @@ const file_weir_v1_weir_proto_rawDesc = "" +
 	"\furl_template\x18\a \x01(\tR\vurlTemplate\x129\n" +
 	"\x19http_response_status_code\x18\b \x01(\rR\x16httpResponseStatusCode\x12\x1f\n" +
 	"\vexchange_id\x18\t \x01(\fR\n" +
-	"exchangeId\"\x81\x10\n" +
+	"exchangeId\"\x86\x11\n" +
 	"\x06Rollup\x12!\n" +
 	"\fprincipal_id\x18\x01 \x01(\fR\vprincipalId\x12C\n" +
 	"\x13principal_assurance\x18\x02 \x01(\x0e2\x12.weir.v1.AssuranceR\x12principalAssurance\x12\x1f\n" +
@@ -3946,7 +3970,10 @@ const file_weir_v1_weir_proto_rawDesc = "" +
 	"\tgap_bytes\x18( \x01(\x04R\bgapBytes\x12\x1c\n" +
 	"\texchanges\x18) \x01(\x04R\texchanges\x12/\n" +
 	"\x13sensitive_inspected\x18* \x01(\bR\x12sensitiveInspected\x120\n" +
-	"\tanomalies\x18+ \x03(\v2\x12.weir.v1.NameCountR\tanomalies\"\xff\x01\n" +
+	"\tanomalies\x18+ \x03(\v2\x12.weir.v1.NameCountR\tanomalies\x12+\n" +
+	"\x11objects_estimated\x18, \x01(\x04R\x10objectsEstimated\x12)\n" +
+	"\x10objects_unhashed\x18- \x01(\x04R\x0fobjectsUnhashed\x12+\n" +
+	"\x11requested_objects\x18. \x01(\x04R\x10requestedObjects\"\xff\x01\n" +
 	"\rPrincipalLink\x12\x19\n" +
 	"\bolder_id\x18\x01 \x01(\fR\aolderId\x12!\n" +
 	"\fprincipal_id\x18\x02 \x01(\fR\vprincipalId\x12C\n" +

@@ -72,6 +72,7 @@ type Resolver struct {
 	keys    *keyhash.Keys
 	hops    []netip.Prefix
 	headers map[string]headerRule
+	first   [maxNameLen + 1]uint32 // by length of a header name: which first letters have a rule
 	cookies map[string]struct{}
 	queries map[string]queryRule
 	unknown exchange.ID
@@ -108,6 +109,11 @@ func NewResolver(keys *keyhash.Keys, cfg Config) *Resolver {
 		shown:   make([]shown, 0, maxShown),
 		buf:     make([]byte, 0, maxCredential),
 	}
+	for name := range r.headers {
+		if len(name) <= maxNameLen {
+			r.first[len(name)] |= 1 << (name[0] & 31)
+		}
+	}
 	r.cache.init(cfg.MaxCached)
 	return r
 }
@@ -141,11 +147,11 @@ func (r *Resolver) Resolve(req *Request, out *Identity) {
 
 // field looks at one header field; cookies come later, so that they cannot crowd out the others.
 func (r *Resolver) field(req *Request, f *Field, trusted bool, out *Identity) {
-	var low [maxNameLen]byte
-	name, ok := lower(low[:0], f.Name)
-	if !ok {
-		return
+	if n := len(f.Name); n == 0 || n > maxNameLen || r.first[n]&(1<<(f.Name[0]&31)) == 0 {
+		return // most fields: no rule has this length and first letter
 	}
+	var low [maxNameLen]byte
+	name, _ := lower(low[:0], f.Name)
 	rule, ok := r.headers[string(name)]
 	if !ok {
 		return

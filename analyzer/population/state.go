@@ -167,6 +167,17 @@ func (s *State) firstDay() int64 {
 	return first
 }
 
+// openDay gives the last hour of the day that closes next, if anything is known of one.
+func (s *State) openDay() (int64, bool) {
+	if s.last != nil {
+		return closedThrough(s.last) + hoursPerDay - 1, true
+	}
+	if len(s.pending) == 0 {
+		return 0, false
+	}
+	return s.firstDay()*hoursPerDay + hoursPerDay - 1, true
+}
+
 // closeDay folds in what lies before a day and makes the version of that day.
 func (s *State) closeDay(day int64) {
 	next := &weirv1.PopulationState{SchemaVersion: 1, Version: 1, EventHour: uint64(day*hoursPerDay + 1)}

@@ -3,7 +3,8 @@
 package ledger
 
 import (
-	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
+	"bytes"
+	"net/netip"
 )
 
 // Config bounds a Partition. A zero field takes its default; every bound has a counter.
@@ -30,12 +31,51 @@ type Config struct {
 
 // Partition is the ledger of one partition. It has one owner: no method may run beside another.
 type Partition struct {
-	number int
-	cfg    Config
-	newest int64
-	totals Totals
-	onRoll func(id ID, v *View, day int64, records, fresh, records7, fresh7 float64)
-	onHour func(id ID, v *View, hour int64, records float64)
+	number  int
+	cfg     Config
+	newest  int64 // newest end of a batch window
+	closed  int64 // every minute before this is closed
+	start   int64 // of the deployment; 0: not known
+	totals  Totals
+	fresh   float64 // of totals
+	count   counts
+	minutes []*minute // open, by start
+	spare   []*minute
+	late    *minute // for what is older than the open minutes
+	pending int     // items in open minutes
+
+	rows        table[ID, row]
+	unadmitted  table[ID, caller]
+	exchanges   table[[16]byte, seen]
+	endpoints   table[route, tally]
+	networks    table[network, tally]
+	aliases     table[ID, alias]
+	serials     map[uint32]endpointRef
+	lastSerial  uint32
+	points      map[string]uint32 // observation points, in the order of arrival
+	pointNames  []string
+	texts       map[string]uint32 // labels and software
+	textNames   []string
+	textsSaved  int
+	sensitives  slab[sensitiveRow]
+	runs        slab[run]
+	evidences   slab[evidence]
+	sketches    sketches
+	expiring    map[int64][]uint32
+	spareQueues [][]uint32
+	addresses   map[netip.AddrPort]string
+
+	// Room to work in.
+	tmp      [DayRing]float64
+	chosen   []uint32
+	order    []uint32
+	kept     []uint32
+	hookView viewRoom
+	view     viewRoom
+
+	arrivals arrivals
+	onRoll   func(id ID, v *View, day int64, records, fresh, records7, fresh7 float64)
+	onHour   func(id ID, v *View, hour int64, records float64)
 }
 
 // EndpointTotals are the exact sums of one endpoint since it is remembered.
@@ -44,6 +84,7 @@ type EndpointTotals struct {
 	FirstSeen, LastSeen             int64 // Unix nanoseconds
 	Requests, Records, ResponseSize uint64
 	Refused                         uint64  // 4xx
+	Fresh                           float64 // fresh objects of all its principals
 	Principals                      float64 // estimated, standard error 7 %
 }
 
@@ -65,54 +106,68 @@ type Counter struct {
 
 // New makes an empty ledger for a partition.
 func New(partition int, cfg Config) *Partition {
-	return &Partition{number: partition, cfg: cfg}
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	if cfg.Lateness <= 0 {
+		cfg.Lateness = 120e9
+	}
+	def(&cfg.MaxPrincipals, 4_000_000)
+	def(&cfg.MaxPending, 1<<16)
+	def(&cfg.MaxEndpoints, 1<<14)
+	def(&cfg.MaxNetworks, 1<<16)
+	def(&cfg.MaxOpenExchanges, 8_000_000)
+	def(&cfg.MaxTexts, 1_000_000)
+	p := &Partition{number: partition, cfg: cfg}
+	p.clear()
+	return p
 }
 
-// Apply merges a batch into the open minutes. Batches may come in any order but each once; b is not
-// kept. What is older than the closed minutes reaches totals and the day it belongs to at once.
-func (p *Partition) Apply(b *weirv1.Batch) {
-	p.newest = max(p.newest, int64(b.WindowEndUnixNano))
+// clear empties the state and keeps configuration and hooks.
+func (p *Partition) clear() {
+	*p = Partition{
+		number: p.number, cfg: p.cfg, onRoll: p.onRoll, onHour: p.onHour,
+		late:       newMinute(),
+		rows:       newTable[ID, row](compareIDs),
+		unadmitted: newTable[ID, caller](compareIDs),
+		exchanges:  newTable[[16]byte, seen](compareIDs),
+		endpoints:  newTable[route, tally](route.compare),
+		networks:   newTable[network, tally](compareNetworks),
+		aliases:    newTable[ID, alias](compareIDs),
+		serials:    map[uint32]endpointRef{},
+		points:     map[string]uint32{},
+		texts:      map[string]uint32{},
+		textNames:  []string{""},
+		expiring:   map[int64][]uint32{},
+		addresses:  map[netip.AddrPort]string{},
+		arrivals:   newArrivals(),
+	}
 }
+
+func compareIDs(a, b ID) int { return bytes.Compare(a[:], b[:]) }
 
 // SetDeploymentStart tells when the deployment began to learn, in Unix nanoseconds, where that is
-// known to be earlier than this partition's first exchange.
-func (p *Partition) SetDeploymentStart(start int64) {}
+// earlier than this partition's first exchange.
+func (p *Partition) SetDeploymentStart(start int64) {
+	if start > 0 && (p.start == 0 || start < p.start) {
+		p.start = start
+	}
+}
 
 // Newest is the newest end of a batch window, in Unix nanoseconds; 0 before the first batch.
 func (p *Partition) Newest() int64 { return p.newest }
 
-// Advance closes every minute that ends at or before through, in time order and within a minute in
-// the order of principal ids, and shows each principal touched in it as it then stands. The caller
-// passes Newest less the lateness bound.
-func (p *Partition) Advance(through int64, visit func(*View)) {}
-
-// Arrivals shows the principals that Apply touched since the last call, with open minutes counted
-// in, in the order of ids. It changes nothing that Advance builds on.
-func (p *Partition) Arrivals(visit func(*View)) {}
-
-// Lookup gives a principal as its last closed minute left it.
-func (p *Partition) Lookup(id ID) (*View, bool) { return nil, false }
-
-// Each shows every principal, in no stated order.
-func (p *Partition) Each(visit func(*View)) {}
-
-// Top gives the n principals with the largest by, largest first; the views own their slices.
-func (p *Partition) Top(n int, by func(*View) float64) []View { return nil }
-
-// Endpoints shows every endpoint, in the order of their names.
-func (p *Partition) Endpoints(visit func(*EndpointTotals)) {}
-
-// Networks shows every client network, in the order of their bytes.
-func (p *Partition) Networks(visit func(*NetworkTotals)) {}
-
 // Totals are the sums over everything that was counted once, principals unknown or refused included.
-func (p *Partition) Totals() Totals { return p.totals }
-
-// Counters are the ledger's own numbers, sorted by name and reason.
-func (p *Partition) Counters() []Counter { return nil }
+func (p *Partition) Totals() Totals {
+	t := p.totals
+	t.FreshObjects = uint64(p.fresh + 0.5)
+	return t
+}
 
 // Len is the number of principals with a row.
-func (p *Partition) Len() int { return 0 }
+func (p *Partition) Len() int { return p.rows.len() }
 
 // OnRoll sets what is called when a principal's day closes, that is, in the first closed minute of
 // a later day: v is the principal at the end of that day, records7 and fresh7 the sums of the day
@@ -125,13 +180,11 @@ func (p *Partition) OnRoll(f func(id ID, v *View, day int64, records, fresh, rec
 // closed minute of a later hour.
 func (p *Partition) OnHour(f func(id ID, v *View, hour int64, records float64)) { p.onHour = f }
 
-// AppendSnapshot appends the whole state, open minutes included, as one chunk. The same state gives
-// the same bytes.
-func (p *Partition) AppendSnapshot(dst []byte) []byte { return dst }
-
-// AppendChanges appends what changed since the last AppendSnapshot, AppendChanges or Restore.
-func (p *Partition) AppendChanges(dst []byte) []byte { return dst }
-
-// Restore replaces the state with a base chunk and the changes made after it, in order. On an error
-// the partition is empty.
-func (p *Partition) Restore(chunks ...[]byte) error { return nil }
+// Alias gives the principal that a link named for an older id, if the link stands.
+func (p *Partition) Alias(older ID) (ID, bool) {
+	a := p.aliases.get(older)
+	if a == nil || a.undone {
+		return ID{}, false
+	}
+	return a.principal, true
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+)
+
+const (
+	minuteNanos = int64(60e9)
+	hourNanos   = 60 * minuteNanos
+	dayNanos    = 24 * hourNanos
+
+	none = ^uint32(0)
+)
+
+func floorTo(t, unit int64) int64 { return t - ((t%unit)+unit)%unit }
+
+func dayOf(t int64) int32  { return int32(floorTo(t, dayNanos) / dayNanos) }
+func hourOf(t int64) int32 { return int32(floorTo(t, hourNanos) / hourNanos) }
+
+// route is what an endpoint's name is made of. server is the server's name, else address and port.
+type route struct{ method, server, path string }
+
+func (r route) compare(o route) int {
+	return cmp.Or(strings.Compare(r.method, o.method), strings.Compare(r.server, o.server), strings.Compare(r.path, o.path))
+}
+
+// name is the endpoint as people read it: "GET shop.example /customers/{id}".
+func (r route) name() string {
+	return strings.TrimSpace(r.method + " " + strings.TrimSpace(r.server+" "+r.path))
+}
+
+// Marks of an item.
+const (
+	isRollup  = 1 << iota
+	isLast    // the exchange's last part
+	isScored  // not excluded from scoring
+	inspected // looked through for sensitive fields
+	isDropped // judged to be a copy of what another point showed
+	isDenied  // 401, 403 or 407
+)
+
+// item is one exchange part or one rollup waiting in an open minute. No pointers: texts, hashes and
+// lists are in the minute that holds it.
+type item struct {
+	exchange         [16]byte // zero in a rollup
+	client           [16]byte // 4-in-6 for IPv4
+	time             int64    // end of the part or of the rollup's window, Unix nanoseconds
+	records, guessed uint64   // guessed: the estimated part of records
+	response, sent   uint64   // bytes, heads included
+	bodyAt, body     uint64   // the response body's interval
+	sensitiveValues  uint64
+	requests         uint32
+	accepted         uint32 // 2xx, 3xx
+	refused, denied  uint32 // 4xx but 401, 403, 407; those
+	objects          uint32 // distinct objects read, listed or not
+	sensitive        uint32 // of them with personal data
+	requested        uint32
+	sequential       uint32
+	unlisted         uint32 // rollup: objects known only as a sketch
+	hashes           span32 // listed objects
+	sensitiveHashes  span32
+	requestID        span32
+	token            uint32 // first bytes of the token_id, 0: none
+	part             uint32
+	point            uint32 // of the partition's points
+	route            uint32 // of the minute's routes
+	software         uint32 // of the minute's texts
+	extra            uint32 // of the minute's extras, none where there is none
+	entry            uint32 // of the partition's exchanges, set when the minute closes
+	next             uint32 // the principal's item before this one
+	port, status     uint16
+	rank, marks      uint8
+}
+
+// span32 is a stretch of one of the minute's pools.
+type span32 struct{ from, n uint32 }
+
+// extra is what only rollups carry.
+type extra struct {
+	networks  []networkCount
+	exemplars []exemplar
+	routes    []uint32 // of exemplars
+}
+
+type networkCount struct {
+	network network
+	count   uint64
+}
+
+// part is one principal's part of an open minute.
+type part struct {
+	id        ID
+	head      uint32 // its newest item
+	label     uint32 // of the minute's texts
+	assurance uint8
+	kind      uint8
+	rollups   bool
+	touched   bool // Arrivals is to show it
+
+	// What Arrivals has counted of it so far.
+	walked uint32
+	epoch  uint32
+	route  uint32 // of the item with the most records
+	most   uint64 // its records
+	born   int64  // time of the first accepted item, 0: none
+	sums   sums
+	total  Totals
+}
+
+// minute is an open minute: items in the order of arrival, in pools that are used again.
+type minute struct {
+	start   int64
+	byID    map[ID]uint32
+	parts   []part
+	items   []item
+	hashes  []uint64
+	text    []byte
+	extras  []extra
+	routes  []route
+	byRoute map[route]uint32
+	texts   []string // 0 is ""
+	byText  map[string]uint32
+	written int  // items that a snapshot or change has
+	rollups bool // at least one
+}
+
+func newMinute() *minute {
+	return &minute{byID: map[ID]uint32{}, byRoute: map[route]uint32{}, byText: map[string]uint32{}, texts: []string{""}}
+}
+
+func (m *minute) reset(start int64) {
+	m.start, m.written, m.rollups = start, 0, false
+	clear(m.byID)
+	clear(m.byRoute)
+	clear(m.byText)
+	clear(m.extras)
+	clear(m.routes)
+	clear(m.texts[1:])
+	m.parts, m.items, m.hashes, m.text = m.parts[:0], m.items[:0], m.hashes[:0], m.text[:0]
+	m.extras, m.routes, m.texts = m.extras[:0], m.routes[:0], m.texts[:1]
+}
+
+// wasteful says that a used minute holds much more than it needed.
+func (m *minute) wasteful(items int) bool { return cap(m.items) > 1<<12 && items*16 < cap(m.items) }
+
+func (m *minute) textOf(s string) uint32 {
+	if s == "" {
+		return 0
+	}
+	if i, ok := m.byText[s]; ok {
+		return i
+	}
+	s = strings.Clone(s)
+	m.texts = append(m.texts, s)
+	m.byText[s] = uint32(len(m.texts) - 1)
+	return m.byText[s]
+}
+
+func (m *minute) routeOf(r route) uint32 {
+	if i, ok := m.byRoute[r]; ok {
+		return i
+	}
+	r = route{strings.Clone(r.method), strings.Clone(r.server), strings.Clone(r.path)}
+	m.routes = append(m.routes, r)
+	i := uint32(len(m.routes) - 1)
+	m.byRoute[r] = i
+	return i
+}
+
+func (m *minute) keep(hashes []uint64) span32 {
+	s := span32{uint32(len(m.hashes)), uint32(len(hashes))}
+	m.hashes = append(m.hashes, hashes...)
+	return s
+}
+
+func (m *minute) keepText(s string) span32 {
+	p := span32{uint32(len(m.text)), uint32(len(s))}
+	m.text = append(m.text, s...)
+	return p
+}
+
+func (m *minute) list(s span32) []uint64 { return m.hashes[s.from : s.from+s.n] }
+func (m *minute) textAt(s span32) []byte { return m.text[s.from : s.from+s.n] }
+func (m *minute) routeAt(it *item) route { return m.routes[it.route] }
+func (m *minute) softAt(it *item) string { return m.texts[it.software] }
+func (m *minute) partOf(id ID) (*part, bool) {
+	i, ok := m.byID[id]
+	if !ok {
+		return nil, false
+	}
+	return &m.parts[i], true
+}
+
+// push puts an item on its principal's chain.
+func (m *minute) push(id ID, it *item) *part {
+	i, ok := m.byID[id]
+	if !ok {
+		i = uint32(len(m.parts))
+		m.parts = append(m.parts, part{id: id, head: none, walked: none})
+		m.byID[id] = i
+	}
+	q := &m.parts[i]
+	it.next = q.head
+	q.head = uint32(len(m.items))
+	m.items = append(m.items, *it)
+	if it.marks&isRollup != 0 {
+		q.rollups, m.rollups = true, true
+	}
+	return q
+}
+
+// describe takes what an item says of its principal. The larger value wins, so order does not matter.
+func (m *minute) describe(q *part, assurance, kind uint8, label string) {
+	q.assurance, q.kind = max(q.assurance, assurance), max(q.kind, kind)
+	if label != "" && label > m.texts[q.label] {
+		q.label = m.textOf(label)
+	}
+}
+
+// compare is the order in which a principal's items of a minute are counted: by time, then by
+// everything else that can change a count, so that it does not depend on arrival.
+func (p *Partition) compare(m *minute, a, b *item) int {
+	if c := cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.marks&isRollup, b.marks&isRollup),
+		bytes.Compare(a.exchange[:], b.exchange[:]), cmp.Compare(a.part, b.part)); c != 0 {
+		return c
+	}
+	if c := cmp.Or(cmp.Compare(a.rank, b.rank), strings.Compare(p.pointNames[a.point], p.pointNames[b.point]),
+		m.routeAt(a).compare(m.routeAt(b)), cmp.Compare(a.requests, b.requests), cmp.Compare(a.records, b.records),
+		cmp.Compare(a.response, b.response), cmp.Compare(a.objects, b.objects)); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.sent, b.sent), cmp.Compare(a.body, b.body), cmp.Compare(a.bodyAt, b.bodyAt),
+		cmp.Compare(a.guessed, b.guessed), cmp.Compare(a.sensitiveValues, b.sensitiveValues),
+		cmp.Compare(a.accepted, b.accepted), cmp.Compare(a.refused, b.refused), cmp.Compare(a.denied, b.denied),
+		cmp.Compare(a.status, b.status), cmp.Compare(a.token, b.token), cmp.Compare(a.unlisted, b.unlisted),
+		cmp.Compare(a.requested, b.requested), cmp.Compare(a.sequential, b.sequential), cmp.Compare(a.sensitive, b.sensitive),
+		cmp.Compare(a.port, b.port), cmp.Compare(a.marks&^isDropped, b.marks&^isDropped), bytes.Compare(a.client[:], b.client[:]),
+		strings.Compare(m.softAt(a), m.softAt(b)), slices.Compare(m.list(a.hashes), m.list(b.hashes)),
+		slices.Compare(m.list(a.sensitiveHashes), m.list(b.sensitiveHashes)), bytes.Compare(m.textAt(a.requestID), m.textAt(b.requestID)),
+		m.compareExtras(a, b))
+}
+
+func (m *minute) compareExtras(a, b *item) int {
+	var x, y extra
+	if a.extra != none {
+		x = m.extras[a.extra]
+	}
+	if b.extra != none {
+		y = m.extras[b.extra]
+	}
+	return cmp.Or(
+		slices.CompareFunc(x.networks, y.networks, func(a, b networkCount) int {
+			return cmp.Or(bytes.Compare(a.network[:], b.network[:]), cmp.Compare(a.count, b.count))
+		}),
+		slices.CompareFunc(x.exemplars, y.exemplars, func(a, b exemplar) int {
+			return cmp.Or(cmp.Compare(a.time, b.time), bytes.Compare(a.exchange[:], b.exchange[:]), bytes.Compare(a.requestID[:], b.requestID[:]))
+		}))
+}

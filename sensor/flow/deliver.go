@@ -27,6 +27,9 @@ func (t *Tracker) lost(c *conn, side stream.Side, to int64, time int64, why *uin
 	}
 	l := c.lane(side)
 	n := to - l.off
+	if n <= 0 {
+		panic("BUG: a gap that leads nowhere")
+	}
 	*why++
 	t.n.LostBytes += uint64(n)
 	t.show(c, side, &run{off: l.off, n: n, time: time}, nil, n)
@@ -151,7 +154,7 @@ func (t *Tracker) holes(c *conn, side stream.Side) {
 		}
 		switch {
 		case l.acked > l.off:
-			if l.ackAt == 0 {
+			if l.ackAt == 0 || l.ackTo <= l.off {
 				l.ackAt, l.ackTo = t.now, l.acked
 			}
 			if t.now-l.ackAt < t.cfg.AckSlack {
@@ -164,10 +167,7 @@ func (t *Tracker) holes(c *conn, side stream.Side) {
 		default:
 			return
 		}
-		t.drain(c, side)
-		if l.ackTo <= l.off { // what was acknowledged later has its own slack
-			l.ackAt = 0
-		}
+		t.drain(c, side) // what was acknowledged later has a slack of its own
 	}
 }
 

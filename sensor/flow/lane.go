@@ -143,8 +143,13 @@ func (t *Tracker) payload(c *conn, side stream.Side, s *packet.Segment, seq uint
 		r = r.head(l.fin - r.off)
 	}
 	l.top = max(l.top, r.off+r.n)
-	if l.skip > l.off && r.off > l.off { // the sink asked not to wait for these
-		t.lost(c, side, min(l.skip, r.off), r.time, &t.n.Gaps.Skipped)
+	for l.skip > l.off && r.off > l.off && c.flags&ignored == 0 { // the sink asked not to wait for these
+		to := min(l.skip, r.off)
+		if l.first != nil {
+			to = min(to, l.first.off)
+		}
+		t.lost(c, side, to, r.time, &t.n.Gaps.Skipped)
+		t.drain(c, side)
 	}
 	t.weave(c, side, &r)
 }

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"github.com/weir-project/weir/sensor/exchange"
+	"github.com/weir-project/weir/sensor/http1"
+	"github.com/weir-project/weir/sensor/stream"
+)
+
+// conn is one connection.
+type conn struct {
+	s      *Session
+	c      *stream.Conn
+	half   [3]half // indexed by stream.Side
+	client stream.Side
+
+	queue   []*call // requests that wait for their response, oldest first, from head on
+	head    int
+	upload  *call // whose request is being read
+	reply   *call // whose response is being read
+	interim *call // that had a 1xx and waits for the real one
+
+	untrusted bool // a gap may have swallowed messages: order alone pairs nothing
+	pipelined bool // requests were sent without waiting
+	owed      int  // responses to requests that were not queued
+}
+
+// half is one side of a connection and its parser's Handler.
+type half struct {
+	k      *conn
+	side   stream.Side
+	parser http1.Parser
+	based  bool
+	base   uint32  // sequence number of offset 0
+	begin  int64   // offset of the first chunk
+	end    int64   // offset after the last one
+	shown  int64   // bytes that were shown
+	first  [3]byte // of the bytes shown
+	over   bool
+	lost   bool   // a gap may have swallowed messages of it, since all was last accounted for
+	prev   uint32 // ACK number of the chunk before, if there is one and it was no gap
+	paced  bool   // prev is one
+	odd    bool   // the chunk being read had an inconsistent retransmission
+}
+
+// reset makes a conn ready for another connection.
+func (k *conn) reset(s *Session, c *stream.Conn) {
+	queue := k.queue[:0]
+	for i := stream.A; i <= stream.B; i++ {
+		h := &k.half[i]
+		*h = half{k: k, side: i, parser: h.parser}
+		h.parser.Reset(h, http1.Either, c.Mid, s.limits())
+	}
+	k.s, k.c, k.client, k.queue, k.head = s, c, stream.Unknown, queue, 0
+	k.upload, k.reply, k.interim = nil, nil, nil
+	k.untrusted, k.pipelined, k.owed = c.Mid, false, 0
+}
+
+// feed hands a chunk to its side's parser.
+func (k *conn) feed(c *stream.Chunk, size int64) {
+	h := &k.half[c.Side]
+	if !h.based {
+		h.based, h.base, h.begin, h.end = true, c.Seq-uint32(c.Offset), c.Offset, c.Offset
+	}
+	h.end += size
+	h.odd = c.Inconsistent
+	if c.Gap > 0 {
+		h.paced = false
+		h.parser.Gap(c.Gap)
+		return
+	}
+	if h.shown < int64(len(h.first)) {
+		copy(h.first[h.shown:], c.Data)
+	}
+	h.shown += size
+	h.parser.Data(c.Data, http1.Mark{Time: c.Time, Offset: c.Offset, Ack: c.Ack, HasAck: c.HasAck, Prev: h.prev, HasPrev: h.paced})
+	h.odd = false
+	h.prev, h.paced = c.Ack, c.HasAck
+}
+
+// How long a connection may speak without a message before it is given up: protocols that lead to
+// HTTP (SOCKS, PROXY) are short, and a connection joined in a long body needs time.
+const (
+	patienceRejected = 4 << 10
+	patienceSilent   = 64 << 10
+	patienceMid      = 256 << 10
+	patienceSpoken   = 1 << 10
+	patienceAll      = 64 << 20
+)
+
+// judge says whether a connection is worth going on with.
+func (k *conn) judge() Reason {
+	if k.client != stream.Unknown {
+		return heed
+	}
+	a, b := &k.half[stream.A], &k.half[stream.B]
+	if a.parser.HTTP2() || b.parser.HTTP2() {
+		return HTTP2NotYet
+	}
+	total := a.shown + b.shown
+	rejected := a.parser.Rejected() && b.parser.Rejected()
+	switch {
+	case rejected && (a.tls() || b.tls() || total > patienceRejected),
+		(a.parser.Rejected() || b.parser.Rejected()) && total > patienceSilent,
+		a.shown > patienceSpoken && b.shown > patienceSpoken && total > patienceMid && a.parser.Seeking() && b.parser.Seeking(),
+		k.c.Mid && a.tls() && b.tls(),
+		total > patienceAll:
+		return NotHTTP
+	}
+	return heed
+}
+
+// tls says whether the side began like a TLS record.
+func (h *half) tls() bool {
+	return h.first[0] >= 0x14 && h.first[0] <= 0x17 && h.first[1] == 3 && h.first[2] <= 4
+}
+
+// know settles which side is the client, by a message that one of them sent.
+func (k *conn) know(client stream.Side) {
+	if k.client == stream.Unknown {
+		k.client = client
+		k.half[client].parser.SetRole(http1.Request)
+		k.half[client.Other()].parser.SetRole(http1.Response)
+	}
+}
+
+// finish ends a side.
+func (k *conn) finish(side stream.Side, time int64, end stream.End) {
+	h := &k.half[side]
+	if h.over {
+		return
+	}
+	h.over = true
+	h.parser.Close(end == stream.EndFIN)
+}
+
+// settle tells all calls that are still open when the connection is over.
+func (k *conn) settle() {
+	if t := k.reply; t != nil {
+		k.s.end(t)
+	}
+	if t := k.upload; t != nil && t != k.reply && !k.queued(t) {
+		k.s.end(t)
+	}
+	k.upload, k.reply, k.interim = nil, nil, nil
+	for k.head < len(k.queue) {
+		k.s.end(k.take(k.head))
+	}
+}
+
+func (k *conn) queued(t *call) bool {
+	for _, q := range k.queue[k.head:] {
+		if q == t {
+			return true
+		}
+	}
+	return false
+}
+
+// forget takes all calls out of the running ones without telling them: the connection is dropped.
+func (k *conn) forget() {
+	for _, t := range k.queue[k.head:] {
+		k.s.free(t)
+	}
+	if t := k.reply; t != nil {
+		k.s.free(t)
+	}
+	if t := k.upload; t != nil && t != k.reply && !k.queued(t) {
+		k.s.free(t)
+	}
+	clear(k.queue)
+	k.queue, k.head = k.queue[:0], 0
+	k.upload, k.reply, k.interim = nil, nil, nil
+}
+
+// push queues a request, unless too many wait already.
+func (k *conn) push(t *call) {
+	n := len(k.queue) - k.head
+	if n >= k.s.cfg.MaxPending {
+		t.unqueued = true
+		t.x.Anomalies.Add(exchange.TooManyPending)
+		k.queue[len(k.queue)-1].dropped++
+		return
+	}
+	if n > 0 && t.hasAck {
+		if prev := k.queue[len(k.queue)-1]; prev.hasAck && prev.ack == t.ack {
+			k.pipelined = true
+		}
+	}
+	if k.head > 0 && len(k.queue) == cap(k.queue) {
+		m := copy(k.queue, k.queue[k.head:])
+		clear(k.queue[m:])
+		k.queue, k.head = k.queue[:m], 0
+	}
+	k.queue = append(k.queue, t)
+}
+
+// take removes the i-th entry of the queue.
+func (k *conn) take(i int) *call {
+	t := k.queue[i]
+	if i == k.head {
+		k.queue[i] = nil
+		k.head++
+	} else {
+		copy(k.queue[i:], k.queue[i+1:])
+		k.queue[len(k.queue)-1] = nil
+		k.queue = k.queue[:len(k.queue)-1]
+	}
+	if k.head == len(k.queue) {
+		k.queue, k.head, k.pipelined = k.queue[:0], 0, false
+	}
+	k.owed += t.dropped
+	t.dropped = 0
+	return t
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import "github.com/weir-project/weir/sensor/http1"
+
+// ackSlack bounds how far an ACK number may lie from what was seen and still mean something: beyond
+// it, somebody made it up.
+const ackSlack = 1 << 24
+
+// at translates a raw ACK number to a position in the stream of h.
+func (h *half) at(ack uint32, has bool) (int64, bool) {
+	if !has || !h.based {
+		return 0, false
+	}
+	off := h.end + int64(int32(ack-h.base-uint32(h.end)))
+	return off, off > h.begin-ackSlack && off < h.end+ackSlack
+}
+
+// answers finds the request that a response answers and takes it off the queue; nil where none
+// is sure. The response began at its offset in the stream of the server's half.
+//
+// A response cannot begin before its server had received the request's head: the ACK number says
+// what it had received. Nor can it lie before what the client had acknowledged when it sent the
+// request. Within these bounds responses come in the order of the requests (RFC 9112 section 9.3.2),
+// as long as all of them were seen. After a loss order means nothing: see answersAfterLoss.
+func (k *conn) answers(m *http1.Message, server *half) (t *call, contradicts bool) {
+	client := &k.half[server.side.Other()]
+	ack, known := client.at(m.Mark.Ack, m.Mark.HasAck)
+	if t = k.interim; t != nil {
+		return k.claim(m), false
+	}
+	if k.untrusted {
+		return k.answersAfterLoss(m, client, server, ack, known), false
+	}
+	if k.owed > 0 {
+		if !m.Interim() {
+			k.owed--
+		}
+		return nil, false
+	}
+	if k.head == len(k.queue) {
+		return nil, false
+	}
+	t = k.queue[k.head]
+	if asked, ok := server.at(t.ack, t.hasAck); known && ack < t.headEnd || ok && m.Offset < asked {
+		return nil, true
+	}
+	return k.claim(m), false
+}
+
+// claim gives the first of the queue to a response; a 1xx leaves it there, for another will come.
+func (k *conn) claim(m *http1.Message) *call {
+	if m.Interim() {
+		return k.queue[k.head]
+	}
+	k.interim = nil
+	return k.take(k.head)
+}
+
+// answersAfterLoss pairs by sequence and ACK numbers alone. A client that does not pipeline asks when
+// it has read the response before: then the response begins exactly where the client had read to
+// when it asked, and its server has received nothing beyond the request. One that pipelines gives
+// itself away by requests that acknowledge the same; unless the one before was lost. Then what the
+// server acknowledged with its last byte before the response tells: not a byte before the request
+// was new to it.
+func (k *conn) answersAfterLoss(m *http1.Message, client, server *half, ack int64, known bool) *call {
+	if !known || k.pipelined {
+		return nil
+	}
+	for i := len(k.queue) - 1; i >= k.head; i-- {
+		t := k.queue[i]
+		asked, ok := server.at(t.ack, t.hasAck)
+		if !ok || asked != m.Offset || ack < t.headEnd || t.requestOver && !t.cut && ack > t.end || t.blind && !k.next(t, m, client) {
+			continue
+		}
+		k.lose(i)
+		t = k.claim(m)
+		if k.head == len(k.queue) {
+			k.untrusted, client.lost, k.owed = false, false, 0
+		}
+		return t
+	}
+	return nil
+}
+
+// next says whether the server had received all before the request, and nothing of it, with the last
+// byte before the response.
+func (k *conn) next(t *call, m *http1.Message, client *half) bool {
+	if m.Mark.Offset != m.Offset {
+		return false // the byte before came in the same segment
+	}
+	prev, known := client.at(m.Mark.Prev, m.Mark.HasPrev)
+	return known && prev == t.start
+}
+
+// lose gives up the requests before the i-th: their responses were lost.
+func (k *conn) lose(i int) {
+	for k.head < i {
+		t := k.take(k.head)
+		if t.requestOver {
+			k.s.end(t)
+		} else {
+			t.unqueued = true // the end of its request ends it
+		}
+	}
+}
+
+// Lost implements http1.Handler.
+func (h *half) Lost(*http1.Parser) {
+	k := h.k
+	k.untrusted, k.interim = true, nil
+	h.lost = true
+}

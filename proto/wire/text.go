@@ -58,8 +58,8 @@ func isPlain(s []byte) bool {
 	return true
 }
 
-// isText says whether s may travel: bounded, UTF-8, no control characters.
-func isText(s string, max int) bool {
+// IsText says whether s may travel: bounded, UTF-8, no control characters.
+func IsText(s string, max int) bool {
 	if len(s) > max {
 		return false
 	}

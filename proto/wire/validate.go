@@ -112,7 +112,7 @@ func (c *checker) enum(field string, v int32, n int) {
 }
 
 func (c *checker) text(field, s string, max int) {
-	if !isText(s, max) {
+	if !IsText(s, max) {
 		c.refuse(ReasonText, field, "longer than %d bytes, not UTF-8, or with control characters", max)
 	}
 }

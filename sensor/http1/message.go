@@ -35,8 +35,12 @@ const (
 
 // Mark is what the caller knows of the segment that carried some bytes; a Parser only remembers it.
 type Mark struct {
-	Time int64 // Unix nanoseconds
-	Ack  int64 // position in the other side's stream that the segment acknowledged; -1 unknown
+	Time    int64  // Unix nanoseconds
+	Offset  int64  // of the segment's first byte in the side's stream
+	Ack     uint32 // raw ACK number
+	HasAck  bool
+	Prev    uint32 // raw ACK number that came with the byte before Offset
+	HasPrev bool
 }
 
 // Field is one header field. Name keeps its case; Value is trimmed and, if it was folded, joined.

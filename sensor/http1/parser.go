@@ -38,6 +38,8 @@ type Parser struct {
 	begin     int64 // of the message or line being read
 	beginMark Mark
 	buf       []byte // its bytes from earlier chunks, as many as the bound lets
+	marks     [maxMarks]placed
+	nMarks    int // of the last chunks that gave bytes to a partial line
 	folded    []byte
 	start     startLine
 	headLen   int64 // bytes of the head so far, kept or not
@@ -56,6 +58,16 @@ type Parser struct {
 	bare     bool // a body without a status line may come
 	broken   bool // the framing was refused: UntilClose has no orderly end
 }
+
+// placed is a Mark and the offset it holds from.
+type placed struct {
+	offset int64
+	mark   Mark
+}
+
+// maxMarks bounds how many are remembered: of a message found in the middle of a partial line, one
+// of the last chunks had the first byte.
+const maxMarks = 8
 
 // Reset makes the Parser ready for a new side. With mid the side was joined in its middle and the
 // first message is sought.

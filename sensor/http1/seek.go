@@ -23,8 +23,9 @@ func (p *Parser) stepSeek(b []byte) int {
 		n = i + 1
 	}
 	if len(p.buf) == 0 {
-		p.begin, p.beginMark, p.headLen = p.offset, p.mark, 0
+		p.begin, p.beginMark, p.headLen, p.nMarks = p.offset, p.mark, 0, 0
 	}
+	p.note()
 	p.offset += int64(n)
 	p.headLen += int64(n)
 	p.buf = append(p.buf, lastBytes(b[:n], p.window())...)
@@ -67,6 +68,31 @@ func (p *Parser) seekLine() {
 		return
 	}
 	p.dropFront(at)
+	if at > 0 {
+		p.remark()
+	}
 	p.start = parseStart(p.buf, p.role)
 	p.state, p.eol = inHead, 0
+}
+
+// note remembers the mark of the chunk that now adds to the partial line, if it acknowledges more.
+func (p *Parser) note() {
+	if n := p.nMarks; n > 0 && p.marks[n-1].mark.Ack == p.mark.Ack && p.marks[n-1].mark.HasAck == p.mark.HasAck {
+		return
+	}
+	if p.nMarks == maxMarks {
+		p.nMarks = copy(p.marks[:], p.marks[1:])
+	}
+	p.marks[p.nMarks] = placed{p.offset, p.mark}
+	p.nMarks++
+}
+
+// remark finds the mark of the chunk that had the byte at p.begin.
+func (p *Parser) remark() {
+	for i := p.nMarks - 1; i >= 0; i-- {
+		if p.marks[i].offset <= p.begin {
+			p.beginMark = p.marks[i].mark
+			return
+		}
+	}
 }

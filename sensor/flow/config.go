@@ -8,7 +8,7 @@ const (
 	scanEvery = int64(5 * time.Millisecond) // packet time between two looks at holes and idle connections
 	lruGrain  = int64(time.Second)          // a connection moves up in its list at most this often
 	clockLeap = int64(time.Minute)          // time that goes back further than this is believed
-	resetWait = int64(time.Second)          // how long a doubtful RST waits for its sender to contradict it
+	resetWait = int64(time.Second)          // how long a RST waits for its sender to contradict it
 
 	// lateWindow is how far beyond the end of a closed connection a segment still counts as its own:
 	// data that was in flight when the RST came.

@@ -73,11 +73,14 @@ func (t *Tracker) plausible(c *conn, side stream.Side, s *packet.Segment, seq ui
 		nearAck = acked <= max(p.top, p.acked, p.skip)+window && acked >= p.off-window
 	}
 	if nearSeq && nearAck {
+		if n > 0 && l.state&laneFar != 0 {
+			l.state &^= laneFar
+		}
 		return hasAck, true
 	}
 	switch {
 	case nearSeq:
-		if acked > p.off && p.believe(s.Ack, s.Ack, window) {
+		if acked > p.off && p.believe(s.Ack, s.Ack+1, window) { // it must grow: one ACK twice proves nothing
 			return true, true
 		}
 		t.n.IgnoredAcks++
@@ -86,7 +89,7 @@ func (t *Tracker) plausible(c *conn, side stream.Side, s *packet.Segment, seq ui
 		if off > l.off && l.believe(seq, seq+uint32(n), window) {
 			return hasAck, true
 		}
-	case l.believe(seq, seq+uint32(n), window):
+	case n > 0 && l.believe(seq, seq+uint32(n), window):
 		t.end(c, stream.EndReuse)
 		t.reap()
 		t.again(s)
@@ -201,6 +204,9 @@ func (t *Tracker) end(c *conn, why stream.End) {
 		return
 	}
 	c.flags |= ending
+	if c.flags&resetPending != 0 {
+		why = stream.EndRST
+	}
 	if c.flags&ignored == 0 {
 		t.finishUp(c)
 	}

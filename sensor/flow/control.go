@@ -15,7 +15,7 @@ func (t *Tracker) control(c *conn, side stream.Side, s *packet.Segment) bool {
 		t.reset(c, side, s)
 		return false
 	}
-	if c.flags&resetPending != 0 && c.resetBy == side {
+	if c.flags&resetPending != 0 && c.resetBy == side && s.Flags&packet.SYN == 0 {
 		c.flags &^= resetPending // who resets a connection does not go on with it
 		t.n.IgnoredResets++
 	}
@@ -46,8 +46,9 @@ func (t *Tracker) ignoredSegment(c *conn, side stream.Side, s *packet.Segment) {
 }
 
 // reset reads a RST. RFC 5961 3.2: a receiver believes it only at exactly the next sequence number.
-// We may have missed segments, so one that is merely near ends the connection too, unless its
-// sender goes on.
+// We may have missed segments, so one that is merely near counts too. And a forged one may be exact: a
+// thief whose RST dies before it reaches the server must not blind us. So a RST ends a connection only
+// after a while in which its sender did not go on.
 func (t *Tracker) reset(c *conn, side stream.Side, s *packet.Segment) {
 	l, p := c.lane(side), c.lane(side.Other())
 	window := int64(t.cfg.Window)
@@ -70,12 +71,17 @@ func (t *Tracker) reset(c *conn, side stream.Side, s *packet.Segment) {
 	off := l.offset(s.Seq, window)
 	fin := l.state&laneFIN != 0 && off == l.fin+1
 	switch {
-	case fin, off == l.off, off == l.top, off == l.acked, l.skip > l.off:
+	case fin, p.state&laneFIN != 0 && (off == l.off || off == l.top || off == l.acked):
 		t.end(c, stream.EndRST)
+		return
+	case off == l.off, off == l.top, off == l.acked, l.skip > l.off:
 	case off > max(l.top, l.acked)+window || off < l.off-window:
 		t.n.IgnoredResets++
+		return
 	default:
 		t.n.DoubtfulResets++
+	}
+	if c.flags&resetPending == 0 {
 		c.flags |= resetPending
 		c.resetBy, c.resetAt = side, t.now
 		t.settle(c)

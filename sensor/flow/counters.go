@@ -32,8 +32,8 @@ type Counters struct {
 	LingerEvicted   uint64 // closed connections forgotten early for memory
 
 	StraySegments   uint64 // no payload, no SYN, of no connection we know
-	IgnoredResets   uint64 // RST with a sequence number its connection cannot have
-	DoubtfulResets  uint64 // RST near but not at the expected sequence number: waited for
+	IgnoredResets   uint64 // RST with a number its connection cannot have, or whose sender went on
+	DoubtfulResets  uint64 // RST near but not at the expected sequence number
 	IgnoredFINs     uint64 // FIN where its side has sent bytes beyond, or far outside
 	IgnoredAcks     uint64 // ACK of bytes far beyond what was seen
 	IgnoredSYNs     uint64 // SYN on a living connection that nothing confirmed (so far)
@@ -42,7 +42,7 @@ type Counters struct {
 	BufferedBytes uint64 // now: bytes held out of order
 	HeldMemory    uint64 // now: memory of the buffers in use
 	Live          uint64 // now: connections with state of their own
-	HalfOpen      uint64 // now: handshakes
+	HalfOpen      uint64 // now: handshakes, and connections of which only ACKs were seen
 	Lingering     uint64 // now: closed connections remembered
 	Waiting       uint64 // now: connections with a hole
 }

@@ -84,10 +84,10 @@ func (l *lane) hole() (end int64, ok bool) {
 }
 
 // believe says whether something far outside the window is to be taken for real: it is if it goes
-// on where another one was. to is the sequence number where the next one may be.
+// on where another one was, and nothing usual came between. to is the sequence number where the next one may be.
 func (l *lane) believe(seq, to uint32, window int64) bool {
 	d := int64(int32(seq - l.far))
-	ok := l.state&laneFar != 0 && d >= -window && d <= window
+	ok := l.state&laneFar != 0 && d >= 0 && d <= window
 	l.far = to
 	l.state |= laneFar
 	return ok

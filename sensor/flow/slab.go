@@ -130,6 +130,7 @@ const (
 	stubGuess1                        // seq[1] is
 	stubClosed                        // over
 	stubQuarantined                   // over, by Drop
+	stubMid                           // no handshake: only ACKs of a connection that began before us were seen
 )
 
 // stubSlab keeps stubs and uses them again.
@@ -221,7 +222,7 @@ const (
 	ending                          // being ended: nothing may end it again
 	bySYN                           // the client is known from a SYN
 	byHTTP                          // ... from the sink
-	resetPending                    // a doubtful RST waits
+	resetPending                    // a RST waits
 	reusePending                    // a SYN for another connection waits
 )
 

@@ -56,6 +56,13 @@ func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 		}
 	case s.PayloadLen <= 0:
 		t.n.StraySegments++
+		if s.Flags&(packet.ACK|packet.FIN) == packet.ACK {
+			// It tells where both sides are, which matters when the first bytes come out of order.
+			st := t.newStub(&t.half, h, k)
+			t.table.insert(h, st.ref)
+			st.state, st.first = stubMid|stubGuess0|stubGuess1, uint8(endOf(srcLow))
+			st.seq[st.first], st.seq[1-st.first] = s.Seq-1, s.Ack-1
+		}
 	case s.Flags&packet.ACK == 0:
 		t.n.Dropped.NoAck += uint64(wireLen(s))
 	case s.PayloadLen == 1 && s.Flags&packet.PSH == 0: // a keep-alive probe with its byte of garbage
@@ -94,6 +101,10 @@ func (t *Tracker) stubSegment(st *stub, srcLow bool, s *packet.Segment) {
 	}
 	i := endOf(srcLow)
 	mine, theirs := st.state&(stubSYN0<<i) != 0, st.state&(stubSYN0<<(1-i)) != 0
+	if st.state&stubMid != 0 && (s.PayloadLen <= 0 || s.Flags&(packet.SYN|packet.RST) != 0) {
+		t.midSegment(st, i, s)
+		return
+	}
 	switch {
 	case s.Flags&packet.RST != 0:
 		t.n.Dropped.AfterClose += uint64(wireLen(s))
@@ -113,15 +124,43 @@ func (t *Tracker) stubSegment(st *stub, srcLow bool, s *packet.Segment) {
 		}
 		return
 	}
-	known := mine || st.state&(stubGuess0<<i) != 0
-	if s.Flags&packet.ACK == 0 || known && !near(s.Seq, st.seq[i]+1, t.cfg.Window) {
-		// Not this handshake: it went nowhere, and its place is taken.
+	farSeq := st.state&((stubSYN0|stubGuess0)<<i) != 0 && !near(s.Seq, st.seq[i]+1, t.cfg.Window)
+	farAck := st.state&((stubSYN0|stubGuess0)<<(1-i)) != 0 && !near(s.Ack, st.seq[1-i]+1, t.cfg.Window)
+	switch {
+	case s.Flags&packet.ACK == 0:
+		t.n.Dropped.NoAck += uint64(wireLen(s))
+	case farSeq && farAck: // not this handshake: it went nowhere, and its place is taken
 		h, k := st.hash, st.key
 		t.dropStub(st)
 		t.unknown(h, &k, srcLow, s)
-		return
+	case farSeq || farAck: // what is left of an earlier connection, such as its challenge ACK
+		t.n.StraySegments++
+		t.n.Dropped.Outside += uint64(wireLen(s))
+	default:
+		t.promote(st, srcLow, s)
 	}
-	t.promote(st, srcLow, s)
+}
+
+// midSegment reads on before the first bytes of a connection that began before us. The latest numbers
+// count: a keep-alive probe is one behind.
+func (t *Tracker) midSegment(st *stub, i int, s *packet.Segment) {
+	switch {
+	case s.Flags&packet.SYN != 0:
+		h, k := st.hash, st.key
+		t.dropStub(st)
+		t.unknown(h, &k, i == 0, s)
+	case s.Flags&packet.RST != 0:
+		t.n.Dropped.AfterClose += uint64(wireLen(s))
+		t.dropStub(st)
+	case s.Flags&packet.ACK != 0:
+		t.n.StraySegments++
+		if d := int32(s.Seq - 1 - st.seq[i]); d > 0 {
+			st.seq[i] = s.Seq - 1
+		}
+		if d := int32(s.Ack - 1 - st.seq[1-i]); d > 0 {
+			st.seq[1-i] = s.Ack - 1
+		}
+	}
 }
 
 // stubSYN reads another SYN or SYN/ACK of a handshake.
@@ -153,8 +192,13 @@ func (t *Tracker) stubSYN(st *stub, i int, s *packet.Segment) {
 func (t *Tracker) promote(st *stub, srcLow bool, s *packet.Segment) {
 	c := t.newConn(st.hash, &st.key, st, s, srcLow)
 	c.out.Start = st.at
-	c.out.Client = c.sideOf(st.client == 0)
-	c.flags |= bySYN
+	if st.state&stubMid != 0 {
+		c.out.Mid = true
+		t.n.Mid++
+	} else {
+		c.out.Client = c.sideOf(st.client == 0)
+		c.flags |= bySYN
+	}
 	for i := range 2 {
 		l := c.lane(c.sideOf(i == 0))
 		switch {

@@ -71,9 +71,9 @@ func (p *Partition) open(start int64) *minute {
 	if n := len(p.spare); n > 0 {
 		m, p.spare = p.spare[n-1], p.spare[:n-1]
 	} else {
-		m = newMinute()
+		m = newMinute(p.stores)
 	}
-	m.reset(start)
+	m.start = start
 	p.minutes = slices.Insert(p.minutes, i, m)
 	return m
 }

@@ -10,14 +10,20 @@ type arrivals struct {
 	touched   []ID
 	epoch     uint32
 	called    bool
-	exchanges map[[16]byte]uint32 // the point that showed an exchange first
+	exchanges map[[16]byte]shown
 	objects   map[uint64]struct{} // fresh objects of open minutes, mixed with their principal
 	routes    []route             // endpoints no closed minute has, while a view is made
 	view      viewRoom
 }
 
+// shown is the point that showed an exchange first, and which of its first 64 parts.
+type shown struct {
+	parts uint64
+	point uint32
+}
+
 func newArrivals() arrivals {
-	return arrivals{epoch: 1, exchanges: map[[16]byte]uint32{}, objects: map[uint64]struct{}{}}
+	return arrivals{epoch: 1, exchanges: map[[16]byte]shown{}, objects: map[uint64]struct{}{}}
 }
 
 func (a *arrivals) touch(id ID) { a.touched = append(a.touched, id) }
@@ -141,8 +147,8 @@ func (p *Partition) walk(m *minute, q *part, r *row) {
 	if q.rollups {
 		p.judge(m, q)
 	}
-	for i := q.head; i != q.walked; i = m.items[i].next {
-		it := m.items[i]
+	for i := q.head; i != q.walked; i = m.items.at(i).next {
+		it := *m.items.at(i)
 		if it.marks&isDropped != 0 || !p.first(m, &it) {
 			continue
 		}
@@ -174,11 +180,16 @@ func (p *Partition) first(m *minute, it *item) bool {
 	if e := p.exchanges.get(it.exchange); e != nil && e.decided && e.expire > m.start {
 		return e.point == it.point && it.part >= e.next
 	}
-	point, ok := p.arrivals.exchanges[it.exchange]
-	if !ok {
-		p.arrivals.exchanges[it.exchange] = it.point
+	x, ok := p.arrivals.exchanges[it.exchange]
+	bit := uint64(0)
+	if it.part < 64 {
+		bit = 1 << it.part
 	}
-	return !ok || point == it.point
+	if ok && (x.point != it.point || x.parts&bit != 0) {
+		return false
+	}
+	p.arrivals.exchanges[it.exchange] = shown{x.parts | bit, it.point}
+	return true
 }
 
 // testObjects counts the fresh objects of an item without remembering them in the row.
@@ -246,8 +257,8 @@ func (p *Partition) arrivalEvidence(id ID, r *row) {
 		if !ok || m.start < p.runs.at(r.run).start {
 			continue
 		}
-		for i := q.head; i != none && left > 0; i = m.items[i].next {
-			it := m.items[i]
+		for i := q.head; i != none && left > 0; i = m.items.at(i).next {
+			it := *m.items.at(i)
 			left--
 			if it.marks&isScored == 0 || it.marks&isDropped != 0 || it.barred() {
 				continue

@@ -28,7 +28,7 @@ func (p *Partition) Advance(through int64, visit func(*View)) {
 		m := p.minutes[closing]
 		p.closed = m.start
 		p.closeMinute(m, visit)
-		p.pending -= len(m.items)
+		p.pending -= int(m.items.n)
 		p.retire(m)
 		closing++
 	}
@@ -41,46 +41,47 @@ func (p *Partition) Advance(through int64, visit func(*View)) {
 }
 
 func (p *Partition) retire(m *minute) {
-	if len(p.spare) < 8 && !m.wasteful(len(m.items)) {
+	if len(p.spare) < 8 && !m.wasteful() {
+		m.reset(0)
 		p.spare = append(p.spare, m)
 	}
 }
 
 func (p *Partition) closeMinute(m *minute, visit func(*View)) {
 	if m.rollups {
-		for i := range m.parts {
-			if m.parts[i].rollups {
-				p.judge(m, &m.parts[i])
+		for i := range m.parts.n {
+			if m.parts.at(i).rollups {
+				p.judge(m, m.parts.at(i))
 			}
 		}
 	}
 	p.choose(m)
 	p.order = p.order[:0]
-	for i := range m.parts {
+	for i := range m.parts.n {
 		p.order = append(p.order, uint32(i))
 	}
-	slices.SortFunc(p.order, func(a, b uint32) int { return bytes.Compare(m.parts[a].id[:], m.parts[b].id[:]) })
+	slices.SortFunc(p.order, func(a, b uint32) int { return bytes.Compare(m.parts.at(a).id[:], m.parts.at(b).id[:]) })
 	for _, i := range p.order {
-		p.closePart(m, &m.parts[i], visit)
+		p.closePart(m, m.parts.at(i), visit)
 	}
 }
 
 // keep lists the items of a part that count, in the order in which they count.
 func (p *Partition) keep(m *minute, q *part) []uint32 {
 	p.kept = p.kept[:0]
-	for i := q.head; i != none; i = m.items[i].next {
-		if p.counts(&m.items[i]) {
+	for i := q.head; i != none; i = m.items.at(i).next {
+		if p.counts(m.items.at(i)) {
 			p.kept = append(p.kept, i)
 		} else {
 			p.count.duplicates++
 		}
 	}
-	slices.SortFunc(p.kept, func(a, b uint32) int { return p.compare(m, &m.items[a], &m.items[b]) })
+	slices.SortFunc(p.kept, func(a, b uint32) int { return p.compare(m, m.items.at(a), m.items.at(b)) })
 	n := 0
 	for _, i := range p.kept {
-		it := &m.items[i]
+		it := m.items.at(i)
 		if n > 0 && it.marks&isRollup == 0 {
-			if was := &m.items[p.kept[n-1]]; was.marks&isRollup == 0 && was.exchange == it.exchange && was.part == it.part {
+			if was := m.items.at(p.kept[n-1]); was.marks&isRollup == 0 && was.exchange == it.exchange && was.part == it.part {
 				p.count.duplicates++
 				continue
 			}
@@ -124,7 +125,7 @@ func (p *Partition) admit(m *minute, q *part, kept []uint32) (*row, uint32) {
 	}
 	born := int64(0)
 	for _, i := range kept {
-		if it := &m.items[i]; it.accepted > 0 && (born == 0 || it.time < born) {
+		if it := m.items.at(i); it.accepted > 0 && (born == 0 || it.time < born) {
 			born = it.time
 		}
 	}
@@ -167,7 +168,7 @@ func (p *Partition) countCaller(m *minute, q *part, kept []uint32) {
 		c.first = m.start
 	}
 	for _, i := range kept {
-		it := &m.items[i]
+		it := m.items.at(i)
 		it.hide()
 		p.mark(it)
 		p.tally(q.id, m, it, 0)
@@ -247,7 +248,7 @@ func (p *Partition) keepEvidence(m *minute, r *row, kept []uint32) {
 	}
 	e := p.evidences.at(r.evidence)
 	for _, i := range kept {
-		it := &m.items[i]
+		it := m.items.at(i)
 		if it.marks&isScored == 0 || it.records == 0 && it.accepted == 0 {
 			continue
 		}

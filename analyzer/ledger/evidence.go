@@ -71,8 +71,17 @@ func (e *evidence) addAddress(client [16]byte, records uint64, t int64) {
 	a.records += records
 }
 
-// addExemplar keeps the first maxExemplars in their order.
+// addExemplar keeps the first maxExemplars in their order. Parts of one exchange are one exemplar.
 func (e *evidence) addExemplar(x *exemplar) {
+	for i := range e.exemplars[:e.n] {
+		if y := &e.exemplars[i]; y.exchange == x.exchange && y.exchange != ([16]byte{}) {
+			y.records += x.records
+			x.records, x.time, x.requestID, x.n = y.records, y.time, y.requestID, y.n
+			copy(e.exemplars[i:], e.exemplars[i+1:e.n])
+			e.n--
+			break
+		}
+	}
 	i := int(e.n)
 	for i > 0 && x.before(&e.exemplars[i-1]) {
 		i--

@@ -6,13 +6,13 @@ package ledger
 // into the minute's sums. It says whether anything is to be scored.
 func (p *Partition) fold(m *minute, q *part, r *row, kept []uint32, s *sums) bool {
 	for _, i := range kept {
-		if it := &m.items[i]; it.accepted > 0 && it.token != 0 {
+		if it := m.items.at(i); it.accepted > 0 && it.token != 0 {
 			r.accept(it.token)
 		}
 	}
 	scored := false
 	for _, i := range kept {
-		it := &m.items[i]
+		it := m.items.at(i)
 		it.hide()
 		p.mark(it)
 		fresh := 0.0

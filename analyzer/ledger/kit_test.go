@@ -3,6 +3,7 @@
 package ledger_test
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -24,14 +25,16 @@ const (
 
 // hash16 makes an id out of a number, as uniform as a keyed hash.
 func hash16(kind, n uint64) []byte {
-	r := rand.NewPCG(kind, n)
-	b := binary.LittleEndian.AppendUint64(nil, r.Uint64())
-	return binary.LittleEndian.AppendUint64(b, r.Uint64())
+	h := sha256.Sum256(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, kind), n))
+	return h[:16:16]
 }
 
 func principal(n uint64) ledger.ID { return ledger.ID(hash16(1, n)) }
 
-func object(n uint64) uint64 { return rand.NewPCG(2, n).Uint64() }
+func object(n uint64) uint64 {
+	h := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, n))
+	return binary.LittleEndian.Uint64(h[:])
+}
 
 // objects lists the smallest 64 hashes of a range of objects, as a sensor does.
 func objects(from, n uint64) []uint64 {

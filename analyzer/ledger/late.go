@@ -5,7 +5,7 @@ package ledger
 // applyLate counts the one item of m at once: in totals, tallies and the day it belongs to. The
 // closed minutes are not opened again.
 func (p *Partition) applyLate(m *minute) {
-	q, it := &m.parts[0], &m.items[0]
+	q, it := m.parts.at(0), m.items.at(0)
 	if it.marks&isRollup == 0 && !p.claim(m, it) {
 		p.count.duplicates++
 		return

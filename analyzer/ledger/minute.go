@@ -116,8 +116,9 @@ type part struct {
 type minute struct {
 	start   int64
 	byID    map[ID]uint32
-	parts   []part
-	items   []item
+	parts   pool[part]
+	items   pool[item]
+	stores  *stores
 	hashes  []uint64
 	text    []byte
 	extras  []extra
@@ -129,8 +130,14 @@ type minute struct {
 	rollups bool // at least one
 }
 
-func newMinute() *minute {
-	return &minute{byID: map[ID]uint32{}, byRoute: map[route]uint32{}, byText: map[string]uint32{}, texts: []string{""}}
+// stores lend to all minutes of a partition.
+type stores struct {
+	parts store[part]
+	items store[item]
+}
+
+func newMinute(s *stores) *minute {
+	return &minute{stores: s, byID: map[ID]uint32{}, byRoute: map[route]uint32{}, byText: map[string]uint32{}, texts: []string{""}}
 }
 
 func (m *minute) reset(start int64) {
@@ -141,12 +148,14 @@ func (m *minute) reset(start int64) {
 	clear(m.extras)
 	clear(m.routes)
 	clear(m.texts[1:])
-	m.parts, m.items, m.hashes, m.text = m.parts[:0], m.items[:0], m.hashes[:0], m.text[:0]
+	m.parts.empty(&m.stores.parts)
+	m.items.empty(&m.stores.items)
+	m.hashes, m.text = m.hashes[:0], m.text[:0]
 	m.extras, m.routes, m.texts = m.extras[:0], m.routes[:0], m.texts[:1]
 }
 
 // wasteful says that a used minute holds much more than it needed.
-func (m *minute) wasteful(items int) bool { return cap(m.items) > 1<<12 && items*16 < cap(m.items) }
+func (m *minute) wasteful() bool { return cap(m.hashes) > 1<<14 && len(m.hashes)*16 < cap(m.hashes) }
 
 func (m *minute) textOf(s string) uint32 {
 	if s == "" {
@@ -193,21 +202,23 @@ func (m *minute) partOf(id ID) (*part, bool) {
 	if !ok {
 		return nil, false
 	}
-	return &m.parts[i], true
+	return m.parts.at(i), true
 }
 
 // push puts an item on its principal's chain.
 func (m *minute) push(id ID, it *item) *part {
 	i, ok := m.byID[id]
 	if !ok {
-		i = uint32(len(m.parts))
-		m.parts = append(m.parts, part{id: id, head: none, walked: none})
+		var q *part
+		i, q = m.parts.add(&m.stores.parts)
+		*q = part{id: id, head: none, walked: none}
 		m.byID[id] = i
 	}
-	q := &m.parts[i]
+	q := m.parts.at(i)
 	it.next = q.head
-	q.head = uint32(len(m.items))
-	m.items = append(m.items, *it)
+	at, place := m.items.add(&m.stores.items)
+	*place = *it
+	q.head = at
 	if it.marks&isRollup != 0 {
 		q.rollups, m.rollups = true, true
 	}

@@ -42,8 +42,8 @@ func (p *Partition) better(rank uint8, point uint32, rank2 uint8, point2 uint32)
 // choose decides for every exchange with a part in m which point counts.
 func (p *Partition) choose(m *minute) {
 	p.chosen = p.chosen[:0]
-	for i := range m.items {
-		it := &m.items[i]
+	for i := range m.items.n {
+		it := m.items.at(i)
 		if it.marks&(isRollup|isDropped) != 0 {
 			continue
 		}
@@ -206,8 +206,8 @@ func (p *Partition) judge(m *minute, q *part) {
 	type place struct{ route, point uint32 }
 	groups := map[place]int{}
 	var all []judged
-	for i := q.head; i != none; i = m.items[i].next {
-		it := &m.items[i]
+	for i := q.head; i != none; i = m.items.at(i).next {
+		it := m.items.at(i)
 		at := place{it.route, it.point}
 		k, ok := groups[at]
 		if !ok {
@@ -235,8 +235,8 @@ func (p *Partition) judge(m *minute, q *part) {
 		v.rollup = v.rollup || all[k].rollup
 		best[all[k].route] = v
 	}
-	for i := q.head; i != none; i = m.items[i].next {
-		it := &m.items[i]
+	for i := q.head; i != none; i = m.items.at(i).next {
+		it := m.items.at(i)
 		it.marks &^= isDropped
 		if v := best[it.route]; v.rollup && all[v.best].point != it.point {
 			it.marks |= isDropped

@@ -41,6 +41,7 @@ type Partition struct {
 	count   counts
 	minutes []*minute // open, by start
 	spare   []*minute
+	stores  *stores
 	late    *minute // for what is older than the open minutes
 	pending int     // items in open minutes
 
@@ -127,9 +128,11 @@ func New(partition int, cfg Config) *Partition {
 
 // clear empties the state and keeps configuration and hooks.
 func (p *Partition) clear() {
+	lend := &stores{}
 	*p = Partition{
 		number: p.number, cfg: p.cfg, onRoll: p.onRoll, onHour: p.onHour,
-		late:       newMinute(),
+		stores:     lend,
+		late:       newMinute(lend),
 		rows:       newTable[ID, row](compareIDs),
 		unadmitted: newTable[ID, caller](compareIDs),
 		exchanges:  newTable[[16]byte, seen](compareIDs),

@@ -48,7 +48,7 @@ func (p *Partition) settleChanges() {
 	p.aliases.settle()
 	p.textsSaved = len(p.textNames)
 	for _, m := range p.minutes {
-		m.written = len(m.items)
+		m.written = int(m.items.n)
 	}
 }
 
@@ -63,9 +63,9 @@ func (p *Partition) Restore(chunks ...[]byte) error {
 		}
 	}
 	for _, m := range p.minutes {
-		for i := range m.parts {
-			m.parts[i].touched = true
-			p.arrivals.touch(m.parts[i].id)
+		for i := range m.parts.n {
+			m.parts.at(i).touched = true
+			p.arrivals.touch(m.parts.at(i).id)
 		}
 	}
 	return nil
@@ -123,8 +123,8 @@ func (p *Partition) chunk(c *codec, whole bool) {
 	section(c, &p.exchanges, whole, id, func(k [16]byte, e *seen) { e.fields(c, points) })
 	if !c.writing {
 		for _, m := range p.minutes {
-			for i := range m.parts {
-				m.parts[i].touched = false
+			for i := range m.parts.n {
+				m.parts.at(i).touched = false
 			}
 		}
 	}
@@ -282,7 +282,7 @@ func (p *Partition) closeTo(c *codec, closed int64) {
 	}
 	n := 0
 	for n < len(p.minutes) && p.minutes[n].start < closed {
-		p.pending -= len(p.minutes[n].items)
+		p.pending -= int(p.minutes[n].items.n)
 		n++
 	}
 	p.minutes = slices.Delete(p.minutes, 0, n)
@@ -325,29 +325,29 @@ func (p *Partition) writeMinute(c *codec, m *minute, whole bool, points *pointCo
 	if whole {
 		from = 0
 	}
-	order := make([]uint32, 0, len(m.parts))
-	for i := range m.parts {
-		if m.parts[i].head >= from {
+	order := make([]uint32, 0, int(m.parts.n))
+	for i := range m.parts.n {
+		if m.parts.at(i).head >= from {
 			order = append(order, uint32(i))
 		}
 	}
-	slices.SortFunc(order, func(a, b uint32) int { return compareIDs(m.parts[a].id, m.parts[b].id) })
+	slices.SortFunc(order, func(a, b uint32) int { return compareIDs(m.parts.at(a).id, m.parts.at(b).id) })
 	c.count(len(order), 16)
 	var items []uint32
 	for _, i := range order {
-		q := &m.parts[i]
+		q := m.parts.at(i)
 		items = items[:0]
-		for at := q.head; at != none && at >= from; at = m.items[at].next {
+		for at := q.head; at != none && at >= from; at = m.items.at(at).next {
 			items = append(items, at)
 		}
-		slices.SortFunc(items, func(a, b uint32) int { return p.compare(m, &m.items[a], &m.items[b]) })
+		slices.SortFunc(items, func(a, b uint32) int { return p.compare(m, m.items.at(a), m.items.at(b)) })
 		c.bytes(q.id[:])
 		c.u8(&q.assurance)
 		c.u8(&q.kind)
 		c.text(&m.texts[q.label])
 		c.count(len(items), 64)
 		for _, at := range items {
-			p.itemFields(c, m, &m.items[at], points)
+			p.itemFields(c, m, m.items.at(at), points)
 		}
 	}
 }

@@ -164,3 +164,51 @@ func (t *table[K, V]) idlest(n int, last func(*V) int64) []uint32 {
 	}
 	return out
 }
+
+const poolBits = 10
+
+// pool is a list in chunks that are lent by a store, so that it never moves while it grows.
+type pool[T any] struct {
+	chunks [][]T
+	n      uint32
+}
+
+// store keeps chunks that are not in use, at most as many as are.
+type store[T any] struct {
+	spare [][]T
+	lent  int
+}
+
+func (q *pool[T]) at(i uint32) *T { return &q.chunks[i>>poolBits][i&(1<<poolBits-1)] }
+
+// add gives the next place; what is in it is left over.
+func (q *pool[T]) add(s *store[T]) (uint32, *T) {
+	if int(q.n>>poolBits) >= len(q.chunks) {
+		var chunk []T
+		if k := len(s.spare); k > 0 {
+			chunk, s.spare = s.spare[k-1], s.spare[:k-1]
+		} else {
+			chunk = make([]T, 1<<poolBits)
+		}
+		s.lent++
+		q.chunks = append(q.chunks, chunk)
+	}
+	q.n++
+	return q.n - 1, q.at(q.n - 1)
+}
+
+// empty gives all chunks but the first back.
+func (q *pool[T]) empty(s *store[T]) {
+	q.n = 0
+	if len(q.chunks) < 2 {
+		return
+	}
+	for i, chunk := range q.chunks[1:] {
+		s.lent--
+		if len(s.spare) < s.lent+16 {
+			s.spare = append(s.spare, chunk)
+		}
+		q.chunks[i+1] = nil
+	}
+	q.chunks = q.chunks[:1]
+}

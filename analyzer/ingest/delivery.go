@@ -19,37 +19,46 @@ import (
 
 // Delivery is one batch of one partition. Whoever takes it calls Ack after the checkpoint that
 // holds it is durable, also when Watermarks say Duplicate: an earlier delivery of the same message
-// may be applied and not durable yet. Or it calls Nak.
+// may be applied and not durable yet. Or it calls Nak. Both may be kept without keeping the Batch.
 type Delivery struct {
 	Partition   int
-	Batch       *weirv1.Batch // owned by the receiver, who clears it when it is applied, to free it
+	Batch       *weirv1.Batch // owned by the receiver
 	Received    time.Time     // when the stream stored it
 	Redelivered bool
 	// Epoch names the ownership under which it came. When it differs from the last Delivery's of the
 	// same partition, another owner may have been in between: the state in memory is good only if
-	// the checkpoint is still the one it was loaded from or saved as.
+	// the checkpoint is still the one it was loaded from or saved as. What was delivered under
+	// another Epoch and is not acknowledged has been given back and comes again.
 	Epoch string
 
-	msg   jetstream.Msg
-	since time.Time
-	held  *held
+	// Ack acknowledges the batch. It does not wait for the server: an acknowledgement that is lost
+	// brings the batch again, as a duplicate.
+	Ack func() error
+	// Nak gives the batch back, to come again after a delay.
+	Nak func(delay time.Duration) error
 }
 
-// Ack acknowledges the batch. It does not wait for the server: an acknowledgement that is lost
-// brings the batch again, as a duplicate.
-func (d *Delivery) Ack() error {
-	d.held.drop(d)
-	if err := d.msg.Ack(); err != nil {
-		return fmt.Errorf("acknowledge a batch of partition %d: %w", d.Partition, err)
+// ticket is what stands for a delivery towards the server.
+type ticket struct {
+	msg       jetstream.Msg
+	partition int
+	epoch     string
+	since     time.Time
+	held      *held
+}
+
+func (t *ticket) ack() error {
+	t.held.drop(t)
+	if err := t.msg.Ack(); err != nil {
+		return fmt.Errorf("acknowledge a batch of partition %d: %w", t.partition, err)
 	}
 	return nil
 }
 
-// Nak gives the batch back, to come again after delay.
-func (d *Delivery) Nak(delay time.Duration) error {
-	d.held.drop(d)
-	if err := d.msg.NakWithDelay(delay); err != nil {
-		return fmt.Errorf("give back a batch of partition %d: %w", d.Partition, err)
+func (t *ticket) nak(delay time.Duration) error {
+	t.held.drop(t)
+	if err := t.msg.NakWithDelay(delay); err != nil {
+		return fmt.Errorf("give back a batch of partition %d: %w", t.partition, err)
 	}
 	return nil
 }
@@ -74,17 +83,15 @@ func (s *Source) take(ctx context.Context, msg jetstream.Msg) {
 		_ = msg.TermWithReason(reason)
 		return
 	}
-	d := &Delivery{
-		Partition: int(batch.Partition), Batch: batch, Epoch: msg.Headers().Get(pinHeader),
-		msg: msg, since: time.Now(), held: &s.held,
-	}
+	t := &ticket{msg: msg, partition: int(batch.Partition), epoch: msg.Headers().Get(pinHeader), since: time.Now(), held: &s.held}
+	d := &Delivery{Partition: t.partition, Batch: batch, Epoch: t.epoch, Ack: t.ack, Nak: t.nak}
 	if meta, err := msg.Metadata(); err == nil {
 		d.Received, d.Redelivered = meta.Timestamp, meta.NumDelivered > 1
 	}
 	if d.Redelivered {
 		s.counts.add("redelivered", "", 1)
 	}
-	s.held.add(d)
+	s.held.add(t)
 	select {
 	case s.queues[d.Partition] <- d:
 		s.counts.add("delivered", "", 1)
@@ -109,37 +116,51 @@ func fits(subject string, b *weirv1.Batch) bool {
 // held are the deliveries that are neither acknowledged nor given back.
 type held struct {
 	mu  sync.Mutex
-	set map[*Delivery]struct{}
+	set map[*ticket]struct{}
 }
 
-func (h *held) add(d *Delivery) {
+func (h *held) add(t *ticket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.set == nil {
-		h.set = make(map[*Delivery]struct{})
+		h.set = make(map[*ticket]struct{})
 	}
-	h.set[d] = struct{}{}
+	h.set[t] = struct{}{}
 }
 
-func (h *held) drop(d *Delivery) {
+func (h *held) drop(t *ticket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.set, d)
+	delete(h.set, t)
 }
 
 // list gives the deliveries to keep alive, and lets go of those held since before oldest.
-func (h *held) list(oldest time.Time) (alive []*Delivery, expired int) {
+func (h *held) list(oldest time.Time) (alive []*ticket, expired int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for d := range h.set {
-		if d.since.Before(oldest) {
-			delete(h.set, d)
+	for t := range h.set {
+		if t.since.Before(oldest) {
+			delete(h.set, t)
 			expired++
 		} else {
-			alive = append(alive, d)
+			alive = append(alive, t)
 		}
 	}
 	return alive, expired
+}
+
+// take removes and gives the tickets that which names.
+func (h *held) take(which func(*ticket) bool) []*ticket {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var taken []*ticket
+	for t := range h.set {
+		if which(t) {
+			taken = append(taken, t)
+			delete(h.set, t)
+		}
+	}
+	return taken
 }
 
 // keep tells the server that held batches are in progress, so that a slow checkpoint brings no
@@ -154,8 +175,8 @@ func (s *Source) keep(ctx context.Context) {
 		case now := <-tick.C:
 			alive, expired := s.held.list(now.Add(-s.cfg.MaxHold))
 			s.counts.add("held_too_long", "", uint64(expired))
-			for _, d := range alive {
-				if err := d.msg.InProgress(); err != nil {
+			for _, t := range alive {
+				if err := t.msg.InProgress(); err != nil {
 					s.counts.add("in_progress_failed", "", 1)
 				}
 			}
@@ -166,7 +187,7 @@ func (s *Source) keep(ctx context.Context) {
 // Count is one counter of a Source.
 type Count struct {
 	Name   string // received, delivered, given_back, refused, redelivered, held_too_long, in_progress_failed, pulls_failed, unpin_failed
-	Reason string // why, for refused and pulls_failed; from where, for given_back: pulled or queued
+	Reason string // why, for refused and pulls_failed; from where, for given_back: pulled, queued, ownership or asked
 	Value  uint64
 }
 
@@ -191,7 +212,8 @@ func (c *counts) add(name, reason string, n uint64) {
 //
 //	received = delivered + refused + given_back(pulled)
 //
-// and given_back(queued) counts deliveries that stood in a queue when Run ended.
+// and the other given_back are out of those delivered: queued stood in a queue when Run ended,
+// ownership were held when the server pinned the group anew, asked went through GiveBack.
 func (s *Source) Counts() []Count {
 	s.counts.mu.Lock()
 	defer s.counts.mu.Unlock()

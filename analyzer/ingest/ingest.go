@@ -146,6 +146,20 @@ func (s *Source) giveBack(q chan *Delivery) {
 	}
 }
 
+// GiveBack gives back what is held of a partition, so that it comes again at once: for an owner
+// that was fenced and has loaded the state of another.
+func (s *Source) GiveBack(partition int) {
+	s.giveBackHeld("asked", func(t *ticket) bool { return t.partition == partition })
+}
+
+// giveBackHeld also takes what still waits in a queue: that comes twice, and is applied once.
+func (s *Source) giveBackHeld(reason string, which func(*ticket) bool) {
+	for _, t := range s.held.take(which) {
+		_ = t.msg.Nak()
+		s.counts.add("given_back", reason, 1)
+	}
+}
+
 // retry is how long a group waits after a fault before it tries again.
 const retry = 250 * time.Millisecond
 
@@ -207,7 +221,7 @@ func (s *Source) pull(ctx context.Context, group int) error {
 	stop := context.AfterFunc(ctx, messages.Drain)
 	defer stop()
 	defer messages.Stop()
-	pin := ""
+	pin, share := "", wire.Partitions/s.cfg.Groups
 	for {
 		msg, err := messages.Next()
 		if err != nil {
@@ -217,7 +231,10 @@ func (s *Source) pull(ctx context.Context, group int) error {
 			}
 			return fmt.Errorf("pull batches of group %d: %w", group, err)
 		}
-		pin = msg.Headers().Get(pinHeader)
+		if now := msg.Headers().Get(pinHeader); now != pin {
+			pin = now
+			s.giveBackHeld("ownership", func(t *ticket) bool { return t.partition/share == group && t.epoch != pin })
+		}
 		s.take(ctx, msg)
 	}
 }

@@ -256,6 +256,29 @@ func TestHeldBatchesStayHeld(t *testing.T) {
 	until(t, "an empty stream", func() bool { return left(t, js) == 0 })
 }
 
+// An owner that lost its memory asks for what it had not acknowledged.
+func TestGiveBack(t *testing.T) {
+	js := connect(t, startServer(t))
+	for seq := range 3 {
+		publishBatch(t, js, batch(1, seq+1))
+	}
+	s, _ := start(t, js, ingest.Config{})
+	for range 3 {
+		next(t, s, 1)
+	}
+	s.GiveBack(1)
+	for range 3 {
+		d := next(t, s, 1)
+		if !d.Redelivered {
+			t.Error("not one that was given back")
+		}
+		if err := d.Ack(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "an empty stream", func() bool { return left(t, js) == 0 })
+}
+
 func TestConsumerDeletedIsMadeAgain(t *testing.T) {
 	js := connect(t, startServer(t))
 	s, _ := start(t, js, ingest.Config{Groups: 1})

@@ -90,3 +90,15 @@ func (s *Set) Effective() []string {
 	}
 	return out
 }
+
+// Changed gives the settings that differ between two lists of Effective, as they stand in the
+// second.
+func Changed(before, after []string) []string {
+	var changed []string
+	for i, setting := range after {
+		if i >= len(before) || before[i] != setting {
+			changed = append(changed, setting)
+		}
+	}
+	return changed
+}

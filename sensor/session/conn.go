@@ -20,6 +20,7 @@ type conn struct {
 	upload  *call // whose request is being read
 	reply   *call // whose response is being read
 	interim *call // that had a 1xx and waits for the real one
+	early   *call // a response that came before its request was handed on
 
 	untrusted bool // a gap may have swallowed messages: order alone pairs nothing
 	pipelined bool // requests were sent without waiting
@@ -53,7 +54,7 @@ func (k *conn) reset(s *Session, c *stream.Conn) {
 		h.parser.Reset(h, http1.Either, c.Mid, s.limits())
 	}
 	k.s, k.c, k.client, k.queue, k.head = s, c, stream.Unknown, queue, 0
-	k.upload, k.reply, k.interim = nil, nil, nil
+	k.upload, k.reply, k.interim, k.early = nil, nil, nil, nil
 	k.untrusted, k.pipelined, k.owed = c.Mid, false, 0
 }
 
@@ -137,6 +138,7 @@ func (k *conn) finish(side stream.Side, time int64, end stream.End) {
 
 // settle tells all calls that are still open when the connection is over.
 func (k *conn) settle() {
+	k.release()
 	if t := k.reply; t != nil {
 		k.s.end(t)
 	}
@@ -163,6 +165,9 @@ func (k *conn) forget() {
 	for _, t := range k.queue[k.head:] {
 		k.s.free(t)
 	}
+	if t := k.early; t != nil && t != k.reply {
+		k.s.free(t)
+	}
 	if t := k.reply; t != nil {
 		k.s.free(t)
 	}
@@ -171,7 +176,7 @@ func (k *conn) forget() {
 	}
 	clear(k.queue)
 	k.queue, k.head = k.queue[:0], 0
-	k.upload, k.reply, k.interim = nil, nil, nil
+	k.upload, k.reply, k.interim, k.early = nil, nil, nil, nil
 }
 
 // push queues a request, unless too many wait already.

@@ -159,12 +159,17 @@ func (s *Session) describeResponse(t *call, m *http1.Message) {
 			x.ContentEncoding = t.lowered(f.Value, maxCoding)
 		}
 	}
-	if !t.orphan && (m.Status == 401 || m.Status == 403 || m.Status == 407) {
+	s.refuse(t)
+	s.look(t)
+}
+
+// refuse charges an exchange to the bare credential if the server did not accept it.
+func (s *Session) refuse(t *call) {
+	if st := t.x.Status; !t.orphan && (st == 401 || st == 403 || st == 407) {
 		s.id = t.id
 		s.resolver.Refused(&s.id)
 		t.own(&s.id)
 	}
-	s.look(t)
 }
 
 // look begins to look into the response body of a call.

@@ -21,8 +21,12 @@ func (h *half) Head(_ *http1.Parser, m *http1.Message) http1.Context {
 func (h *half) request(m *http1.Message) {
 	k := h.k
 	k.know(h.side)
-	t := k.s.newCall(k)
 	k.s.n.Requests++
+	if t := k.adopted(m, h); t != nil {
+		k.upload = t
+		return
+	}
+	t := k.s.newCall(k)
 	k.s.describeRequest(t, m, h)
 	if m.Minor < 0 {
 		k.half[h.side.Other()].parser.Bare()
@@ -44,6 +48,8 @@ func (h *half) response(m *http1.Message) http1.Context {
 		k.s.describeOrphan(t, m, h)
 		if contradicts {
 			t.x.Anomalies.Add(exchange.ContradictsAck)
+		} else {
+			k.hold(t, m, h)
 		}
 	}
 	k.reply = t
@@ -170,6 +176,9 @@ func (h *half) End(_ *http1.Parser, e http1.Tail) {
 			return // the real response is still to come
 		}
 		t.responseOver = true
+		if t == k.early {
+			return
+		}
 	}
 	if t.requestOver && t.responseOver {
 		k.s.end(t)

@@ -70,6 +70,7 @@ type wire struct {
 	ignore bool
 	client stream.Side // what verdicts said
 	cut    func(n int) int
+	late   []stream.Chunk
 }
 
 var isn = [3]uint32{0, 0xffffff00, 0x7fffffff}
@@ -109,12 +110,28 @@ func (w *wire) send(side stream.Side, data []byte) {
 	}
 }
 
+// delay sends bytes whose capture is handed on only by catchUp.
+func (w *wire) delay(side stream.Side, data []byte) {
+	w.late = append(w.late, stream.Chunk{Conn: w.conn, Side: side, Offset: w.sent[side], Seq: isn[side] + uint32(w.sent[side]),
+		Ack: isn[side.Other()] + uint32(w.sent[side.Other()]), HasAck: w.acks, Time: w.time, Data: data})
+	w.sent[side] += int64(len(data))
+}
+
+func (w *wire) catchUp() {
+	for i := range w.late {
+		c := &w.late[i]
+		w.told[c.Side] += int64(len(c.Data))
+		w.s.Chunk(c)
+	}
+	w.late = nil
+}
+
 func (w *wire) lose(side stream.Side, n int64) { w.sent[side] += n }
 
 func (w *wire) close() { w.s.Close(w.conn, w.time, stream.EndFIN) }
 
 // play runs a script of lines: `C> "bytes"` seen, `C- "bytes"` lost, `C> fill N`, `C- fill N`, `C> fin`,
-// `C> rst`, `wait SECONDS`.
+// `C> rst`, `wait SECONDS`; `C~ "bytes"` sent now but handed on by `C! late` only.
 func (w *wire) play(t testing.TB, script string) {
 	t.Helper()
 	for n, line := range strings.Split(script, "\n") {
@@ -138,6 +155,9 @@ func (w *wire) play(t testing.TB, script string) {
 		case "rst":
 			w.s.Finish(w.conn, side, w.time, stream.EndRST)
 			continue
+		case "late":
+			w.catchUp()
+			continue
 		case "fill":
 			k, _ := strconv.ParseInt(f[2], 10, 64)
 			if line[1] == '-' {
@@ -153,8 +173,12 @@ func (w *wire) play(t testing.TB, script string) {
 			data = []byte(s)
 		}
 		w.time += 1_000_000
-		if line[1] == '-' {
+		switch line[1] {
+		case '-':
 			w.lose(side, int64(len(data)))
+			continue
+		case '~':
+			w.delay(side, data)
 			continue
 		}
 		w.send(side, data)

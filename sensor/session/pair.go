@@ -111,4 +111,5 @@ func (h *half) Lost(*http1.Parser) {
 	k := h.k
 	k.untrusted, k.interim = true, nil
 	h.lost = true
+	k.release()
 }

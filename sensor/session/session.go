@@ -166,7 +166,22 @@ func (s *Session) advance(t *call) {
 	s.running.add(t)
 }
 
-func (s *Session) tick(time int64) { s.now = max(s.now, time) }
+// leap is how far packet time may go back before it is believed: a file of files, or a clock that was
+// set.
+const leap = 60_000_000_000
+
+func (s *Session) tick(time int64) {
+	if time >= s.now {
+		s.now = time
+		return
+	}
+	if s.now-time > leap {
+		s.now = time
+		for t := s.running.first; t != nil; t = t.next {
+			t.told = min(t.told, time)
+		}
+	}
+}
 
 // open takes a new connection on.
 func (s *Session) open(c *stream.Conn) *conn {

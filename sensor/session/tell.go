@@ -21,6 +21,10 @@ func (s *Session) end(t *call) {
 // tell hands on what happened in an exchange since it was told of last.
 func (s *Session) tell(t *call, last bool) {
 	x := &t.x
+	if k := t.conn; k.early == t { // told of as an orphan, it stays one
+		k.early = nil
+		k.untrusted, k.half[k.client].lost = true, true
+	}
 	x.Last = last
 	if x.Part > 0 {
 		x.PartStart = x.PartEnd

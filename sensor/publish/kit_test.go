@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -22,7 +23,13 @@ import (
 	"github.com/weir-project/weir/sensor/publish"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also the NATS server that tests kill: see serverProcess.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serverDir); dir != "" {
+		serveNATS(dir, os.Getenv(serverPort))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func patience(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -147,7 +147,7 @@ func TestAnImportSentTwiceIsTheSame(t *testing.T) {
 		cfg.QueueBytes = 1 << 20
 		p := publish.New(cfg, m, nil)
 		s := newSample(5, 300, 3)
-		for range 15000 {
+		for range 5000 {
 			p.Exchange(s.next())
 		}
 		if err := p.Close(patience(t)); err != nil {
@@ -168,7 +168,7 @@ func TestAnImportSentTwiceIsTheSame(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	first := send(nil, 256)
-	second := send(func() int { return max(0, r.IntN(6)-3) }, 3)
+	second := send(func() int { return max(0, r.IntN(30)-27) }, 3)
 	ignore := protocmp.IgnoreFields(&weirv1.Batch{}, "sent_unix_nano", "counters")
 	if d := cmp.Diff(first, second, protocmp.Transform(), ignore); d != "" {
 		t.Errorf("a second sending differs:\n%.2000s", d)

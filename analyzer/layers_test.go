@@ -20,6 +20,7 @@ var law = map[string][]string{
 	"population": {"proto/wire", "proto/wire/weir/v1", "ledger", "finding", "proto/natsconn"},
 	"detect":     {"ledger", "finding"},
 	"incident":   {"finding", "ledger"},
+	"partition":  {"proto/wire/weir/v1", "ledger", "finding", "detect", "population", "incident"},
 	"checkpoint": {"proto/wire", "proto/wire/weir/v1", "ledger", "incident", "inventory", "ingest", "proto/natsconn"},
 	"alert":      {"incident", "proto/wire", "proto/wire/weir/v1", "proto/natsconn"},
 	"history":    {"proto/wire", "proto/wire/weir/v1", "proto/keyhash", "ledger", "incident", "proto/natsconn"},

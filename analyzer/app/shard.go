@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/weir-project/weir/analyzer/alert"
+	"github.com/weir-project/weir/analyzer/api"
+	"github.com/weir-project/weir/analyzer/checkpoint"
+	"github.com/weir-project/weir/analyzer/config"
+	"github.com/weir-project/weir/analyzer/incident"
+	"github.com/weir-project/weir/analyzer/ingest"
+	"github.com/weir-project/weir/analyzer/ledger"
+	"github.com/weir-project/weir/analyzer/partition"
+	"github.com/weir-project/weir/analyzer/population"
+	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
+)
+
+const (
+	// drainAtOnce is how many batches are applied before what they touched is judged.
+	drainAtOnce = 32
+	// unsaved is how many batches may wait for a checkpoint before one is made at once.
+	unsaved = 96
+	// versionWait is how long an import waits for the population version of an event hour.
+	versionWait = 10 * time.Second
+)
+
+// shard owns one partition: it applies deliveries, judges, makes the state durable, acknowledges
+// and publishes, in that order. Only its own goroutine touches what it owns.
+type shard struct {
+	number int
+	cfg    *config.Config
+	js     jetstream.JetStream
+	store  *checkpoint.Store
+	pop    *population.Node
+	meta   alert.Meta
+	log    zerolog.Logger
+	seed   *checkpoint.State // from --load-state, for a partition that has no checkpoint
+
+	part     *partition.Partition
+	marks    *ingest.Watermarks
+	outbox   *alert.Outbox
+	epoch    string
+	acks     []func() error
+	dirty    bool
+	imported bool // the newest batch was an import
+	lastData time.Time
+	failing  bool
+
+	now   figures // the owner's own
+	ask   chan func()
+	mu    sync.Mutex
+	shown figures // a copy for other goroutines
+}
+
+// figures are what a shard shows of itself to metrics and to the API's summary.
+type figures struct {
+	summary  api.Summary
+	closed   int64
+	counters []ledger.Counter
+	batches  uint64
+	repeated uint64
+	refused  uint64
+	alerts   map[[2]string]uint64 // detector and severity
+	waits    uint64               // imports that waited in vain for a population version
+	outbox   int
+	saves    uint64
+	failures uint64
+}
+
+func newShard(cfg *config.Config, number int, js jetstream.JetStream, store *checkpoint.Store, pop *population.Node, meta alert.Meta, log zerolog.Logger) *shard {
+	s := &shard{number: number, cfg: cfg, js: js, store: store, pop: pop, meta: meta, log: log, ask: make(chan func())}
+	s.now.alerts = map[[2]string]uint64{}
+	return s
+}
+
+// load takes the state that the last checkpoint left.
+func (s *shard) load(ctx context.Context) error {
+	state, err := s.store.Load(ctx, s.number)
+	if err != nil {
+		return fmt.Errorf("load the checkpoint of partition %d: %w", s.number, err)
+	}
+	if state.Generation == 0 && s.seed != nil {
+		state.Ledger, state.Incidents, state.Extra = s.seed.Ledger, s.seed.Incidents, s.seed.Extra
+	}
+	s.part = newPartition(s.cfg, s.number)
+	s.marks, s.outbox = ingest.NewWatermarks(), alert.NewOutbox(0)
+	s.acks, s.dirty = nil, false
+	if err := restorePartition(s.part, &state); err != nil {
+		return fmt.Errorf("partition %d: %w", s.number, err)
+	}
+	if len(state.Watermarks) > 0 {
+		if err := s.marks.Restore(state.Watermarks); err != nil {
+			return fmt.Errorf("partition %d: restore the watermarks: %w", s.number, err)
+		}
+	}
+	if len(state.Outbox) > 0 {
+		if err := s.outbox.Restore(state.Outbox); err != nil {
+			return fmt.Errorf("partition %d: restore the outbox: %w", s.number, err)
+		}
+	}
+	s.lastData = time.Now()
+	s.show()
+	return nil
+}
+
+// run owns the partition until in is closed, then saves a last time.
+func (s *shard) run(ctx context.Context, in <-chan *ingest.Delivery) {
+	tick := time.NewTicker(s.cfg.CheckpointEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case d, open := <-in:
+			if !open {
+				s.stop()
+				return
+			}
+			s.drain(ctx, d, in)
+		case question := <-s.ask:
+			question()
+		case <-tick.C:
+			s.settle(ctx)
+		}
+	}
+}
+
+// drain applies a delivery and those that wait behind it, then judges.
+func (s *shard) drain(ctx context.Context, d *ingest.Delivery, in <-chan *ingest.Delivery) {
+	for n := 0; ; n++ {
+		s.take(ctx, d)
+		if n >= drainAtOnce {
+			break
+		}
+		var open bool
+		select {
+		case d, open = <-in:
+		default:
+		}
+		if !open {
+			break
+		}
+	}
+	s.judge(ctx)
+	if len(s.acks) >= unsaved {
+		s.settle(ctx)
+	}
+}
+
+// take applies one delivery, once.
+func (s *shard) take(ctx context.Context, d *ingest.Delivery) {
+	if s.epoch != "" && d.Epoch != s.epoch {
+		// Another owner may have been in between: what it saved is what counts, and what was not
+		// saved here comes again.
+		if err := s.load(ctx); err != nil {
+			s.fail(err, "take over")
+			_ = d.Nak(time.Second)
+			return
+		}
+	}
+	s.epoch = d.Epoch
+	b := d.Batch
+	switch s.marks.Admit(b.SensorId, b.BootId, b.Sequence, int64(b.WindowEndUnixNano)) {
+	case ingest.Refuse:
+		s.now.refused++
+		_ = d.Nak(time.Second)
+		return
+	case ingest.Duplicate:
+		s.now.repeated++
+	case ingest.Apply:
+		s.part.Apply(b)
+		s.now.batches++
+		s.imported = b.Source == weirv1.BatchSource_BATCH_SOURCE_IMPORT
+		s.lastData = time.Now()
+	}
+	s.dirty = true
+	s.acks = append(s.acks, d.Ack)
+}
+
+// judge looks at what arrived, then closes the minutes that newer data has passed.
+func (s *shard) judge(ctx context.Context) {
+	if !s.imported {
+		s.part.Arrivals(s.pop.Current(), s.emit)
+	}
+	s.close(ctx, s.part.Closable())
+}
+
+func (s *shard) close(ctx context.Context, through int64) {
+	for s.part.Closed() != 0 && s.part.Closed() < through {
+		ended, over := s.part.Step(through, s.pop.At(s.part.Closed()/hour), s.emit)
+		s.dirty = true
+		if !over {
+			continue
+		}
+		s.pop.Offer(s.part.Votes().Close(ended))
+		if s.imported {
+			s.await(ctx, ended+1)
+		}
+	}
+}
+
+// await lets an import wait for the version in force in an event hour, so that the past is judged
+// as it would have been, whatever the speed at which it comes.
+func (s *shard) await(ctx context.Context, hour int64) {
+	ctx, cancel := context.WithTimeout(ctx, versionWait)
+	defer cancel()
+	if err := s.pop.WaitFor(ctx, hour); err != nil {
+		s.now.waits++
+	}
+}
+
+// emit puts the alert of a change into the outbox, to be published once the state is durable.
+func (s *shard) emit(c incident.Change) {
+	message, err := alert.Build(c, s.meta)
+	if err != nil {
+		s.fail(err, "write an alert")
+		return
+	}
+	s.outbox.Add(message)
+	s.dirty = true
+	s.now.alerts[[2]string{c.Incident.Detector.String(), c.Incident.Severity.String()}]++
+	s.log.Info().Str("incident", fmt.Sprintf("%x", c.Incident.ID[:])).Str("change", c.Kind.String()).
+		Str("severity", c.Incident.Severity.String()).Str("detector", c.Incident.Detector.String()).Msg(incident.Sentence(&c.Incident))
+}
+
+// settle closes what has been idle, makes the state durable, acknowledges, and publishes.
+func (s *shard) settle(ctx context.Context) {
+	if idle := time.Since(s.lastData); idle >= s.cfg.Lateness && s.part.Ledger.Newest() > 0 {
+		s.close(ctx, s.part.Ledger.Newest()/minute*minute+minute)
+	}
+	if s.dirty {
+		if err := s.save(ctx); err != nil {
+			s.fail(err, "make the state durable")
+			return
+		}
+	}
+	if pending := s.outbox.Pending(); len(pending) > 0 {
+		sent, err := alert.Publish(ctx, s.js, pending)
+		s.outbox.Done(sent)
+		s.dirty = s.dirty || sent > 0
+		if err != nil {
+			s.fail(err, "publish alerts")
+			return
+		}
+	}
+	s.recovered()
+	s.show()
+}
+
+func (s *shard) save(ctx context.Context) error {
+	err := s.store.Save(ctx, s.number, checkpoint.Save{
+		Ledger: s.part.Ledger, Incidents: s.part.Book.AppendSnapshot(nil), Outbox: s.outbox.AppendSnapshot(nil),
+		Watermarks: s.marks.AppendSnapshot(nil), Extra: sections(s.part), Acks: s.acks,
+	})
+	if errors.Is(err, checkpoint.ErrFenced) {
+		s.log.Warn().Msg("another analyzer owns this partition now: its state is taken, unsaved batches come again")
+		return s.load(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	s.acks, s.dirty = s.acks[:0], false
+	s.now.saves++
+	return nil
+}
+
+// stop saves what is not saved yet, with a deadline of its own: the process is on its way out.
+func (s *shard) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s.settle(ctx)
+	if s.dirty {
+		s.settle(ctx) // that alerts are published must be known too
+	}
+}
+
+// fail logs the first of a row of failures; the others are counted.
+func (s *shard) fail(err error, doing string) {
+	s.now.failures++
+	if !s.failing {
+		s.log.Error().Err(err).Msg("cannot " + doing + "; trying again")
+	}
+	s.failing = true
+}
+
+func (s *shard) recovered() {
+	if s.failing {
+		s.log.Info().Msg("partition works again")
+	}
+	s.failing = false
+}
+
+// show copies the figures to where other goroutines may read them.
+func (s *shard) show() {
+	t := s.part.Ledger.Totals()
+	summary := api.Summary{
+		Principals: s.part.Ledger.Len(), Requests: t.Requests, Records: t.Records, RequestBytes: t.RequestBytes,
+		ResponseBytes: t.ResponseBytes, EstimatedRecords: t.EstimatedRecords, OpenIncidents: len(s.part.Book.Open()),
+	}
+	s.now.summary, s.now.closed = summary, s.part.Closed()
+	s.now.counters, s.now.outbox = s.part.Ledger.Counters(), len(s.outbox.Pending())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown = s.now
+	s.shown.alerts = maps.Clone(s.now.alerts)
+}
+
+// do runs a question in the owner's goroutine and waits for it.
+func (s *shard) do(ctx context.Context, question func()) error {
+	done := make(chan struct{})
+	select {
+	case s.ask <- func() { question(); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -52,7 +52,9 @@ var errDamaged = errors.New("the chunk is damaged")
 func encodeChunk(st *State) []byte {
 	var out bytes.Buffer
 	out.WriteByte(chunkFormat)
-	w := s2.NewWriter(&out, s2.WriterConcurrency(1))
+	// The writer allocates whole blocks; most chunks are small.
+	block := min(max(size(st), 4<<10), 1<<20)
+	w := s2.NewWriter(&out, s2.WriterConcurrency(1), s2.WriterBlockSize(block))
 	section := func(kind byte, name string, content []byte) {
 		head := append([]byte{kind}, binary.AppendUvarint(nil, uint64(len(name)))...)
 		head = binary.AppendUvarint(append(head, name...), uint64(len(content)))
@@ -72,6 +74,17 @@ func encodeChunk(st *State) []byte {
 		panic("BUG: writing to memory failed: " + err.Error())
 	}
 	return out.Bytes()
+}
+
+func size(st *State) int {
+	n := len(st.Incidents) + len(st.Outbox) + len(st.Watermarks)
+	for _, chunk := range st.Ledger {
+		n += len(chunk)
+	}
+	for _, content := range st.Extra {
+		n += len(content)
+	}
+	return n
 }
 
 func mustWrite(w io.Writer, b []byte) {

@@ -268,8 +268,8 @@ func TestSentence(t *testing.T) {
 	v := thief(1, t0, t0+2*hour+17*minute, 412_345)
 	c, _ := b.Observe(v, found(v, finding.Week, finding.FreshObjects, 412_400))
 	want := "Principal 01abcdef (bearer token) took 412,345 records in 412,345 requests (82.5 MB), mostly from " +
-		"GET shop.example /customers/{id}, since 2026-03-02 09:00 UTC, and about 412,345 of the objects in them it had " +
-		"never read before; in 7 days it took about 412,400 objects it had never read, where at most 300 is usual for it (1,374x) and " +
+		"GET shop.example /customers/{id}, since 2026-03-02 09:00 UTC, and about 412,345 of the objects in them " +
+		"were new to it; in 7 days it took about 412,400 objects it had never read, where at most 300 is usual for it (1,374x) and " +
 		"at most 1,500 for 99.9% of its peers (274x); 100% of its records went to 203.0.113.7, first seen 2026-03-02 09:00 UTC; " +
 		"sensitive fields: not inspected; 1.8 times the alert threshold, expected once in 4,000 principal-years of clean traffic."
 	if got := incident.Sentence(&c.Incident); got != want {

@@ -110,7 +110,7 @@ func appendTaken(b []byte, inc *Incident) []byte {
 		b = append(b, "about "...)
 	}
 	b = appendCount(b, float64(t.FreshObjects))
-	return append(b, " of the objects in them it had never read before"...)
+	return append(b, " of the objects in them were new to it"...)
 }
 
 func appendUsual(b []byte, inc *Incident) []byte {

@@ -155,13 +155,18 @@ func sealed(b []byte, change func([]byte)) []byte {
 // FuzzRestore: any bytes under a good checksum give an error or a partition that works on, and that
 // writes what it reads.
 func FuzzRestore(f *testing.F) {
-	f.Add(sample().AppendSnapshot(nil), []byte{})
-	p := sample()
-	base := p.AppendSnapshot(nil)
-	for _, d := range traffic(5, start+30*day, 10*minute, 10) {
+	p := ledger.New(3, ledger.Config{}) // small, so that a mutation often hits something
+	list := traffic(9, start, 4*minute, 8)
+	for _, d := range list[:5] {
 		p.Apply(d.batch)
 	}
-	p.Advance(p.Newest()-late, nil)
+	p.Advance(start+2*minute, nil)
+	base := p.AppendSnapshot(nil)
+	f.Add(base, []byte{})
+	for _, d := range list[5:] {
+		p.Apply(d.batch)
+	}
+	p.Advance(start+4*minute, nil)
 	f.Add(base, p.AppendChanges(nil))
 	f.Add(ledger.New(3, ledger.Config{}).AppendSnapshot(nil), []byte{1})
 	f.Fuzz(func(t *testing.T, base, changes []byte) {

@@ -6,7 +6,7 @@ import "time"
 
 const (
 	scanEvery = int64(5 * time.Millisecond) // packet time between two looks at holes and idle connections
-	lruGrain  = int64(time.Second)          // a connection moves up in its list at most this often
+	lruGrain  = 30                          // a connection moves up in its list once in 2^30 ns at most
 	clockLeap = int64(time.Minute)          // time that goes back further than this is believed
 	resetWait = int64(time.Second)          // how long a RST waits for its sender to contradict it
 
@@ -17,7 +17,7 @@ const (
 
 // Config bounds a Tracker. A field that is zero or negative gets its default.
 type Config struct {
-	MaxConns    int // connections with state of their own, about 600 B each; default 262,144
+	MaxConns    int // connections with state of their own, about 500 B each; default 262,144
 	MaxHalfOpen int // handshakes and lately closed connections together, about 100 B each; default 262,144
 
 	FlowBytes    int // out-of-order bytes held per connection, in buffers as allocated; default 2 MiB

@@ -9,8 +9,9 @@ import (
 
 // connSegment reads a segment of a known connection.
 func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
+	old := c.last
 	c.last = t.now
-	if t.now-c.queued >= lruGrain {
+	if (old^t.now)>>lruGrain != 0 {
 		t.requeue(c, c.list)
 	}
 	if c.flags&odd != 0 || s.Flags&(packet.SYN|packet.RST) != 0 {
@@ -36,7 +37,8 @@ func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 	switch l := c.lane(side); {
 	case s.PayloadLen > 0:
 		t.payload(c, side, s, seq)
-		if c.list == &t.fresh && c.flags&told != 0 && s.Flags&packet.SYN == 0 {
+		if c.flags&(young|told) == young|told && s.Flags&packet.SYN == 0 && t.doomed != c {
+			c.flags &^= young
 			t.requeue(c, &t.live)
 		}
 	case l.state&laneSynced == 0:
@@ -51,7 +53,6 @@ func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 // requeue puts a connection at the busy end of a list.
 func (t *Tracker) requeue(c *conn, l *connList) {
 	c.list.remove(c)
-	c.queued = c.last
 	l.push(c)
 }
 
@@ -281,7 +282,7 @@ func (t *Tracker) newConn(h uint32, k *key, st *stub, s *packet.Segment, srcLow 
 		t.reap()
 	}
 	c := t.conns.get()
-	c.key, c.hash, c.last, c.queued = *k, h, t.now, t.now
+	c.key, c.hash, c.last, c.flags = *k, h, t.now, young
 	firstLow := srcLow
 	if st != nil {
 		firstLow = st.first == 0

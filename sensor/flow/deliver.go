@@ -115,7 +115,7 @@ func (t *Tracker) drain(c *conn, side stream.Side) {
 			l.last = nil
 		}
 		l.n--
-		l.held -= b.cost()
+		l.held -= int64(b.cost())
 		t.n.BufferedBytes -= uint64(b.n)
 		time = max(time, b.time)
 		t.flying = b

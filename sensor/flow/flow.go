@@ -188,16 +188,13 @@ func (t *Tracker) scan() {
 // expireConns ends the connections of a list that were idle for too long.
 func (t *Tracker) expireConns(l *connList) {
 	for c := l.head; c != nil; c = l.head {
-		if c.queued > t.now+clockLeap { // its time was nonsense
+		switch {
+		case c.last > t.now+clockLeap: // its time was nonsense
 			c.last = t.now
-		} else if c.queued+t.cfg.Idle > t.now {
-			return
-		}
-		if c.last+t.cfg.Idle > t.now {
-			l.remove(c)
-			c.queued = c.last
-			l.push(c)
+			t.requeue(c, l)
 			continue
+		case c.last+t.cfg.Idle > t.now:
+			return
 		}
 		t.end(c, stream.EndIdle)
 		t.reap()

@@ -12,22 +12,23 @@ import (
 // lane is what one side sends. Positions are 64-bit offsets; offset 0 is the byte after the SYN, or
 // the first one known of.
 type lane struct {
-	off    int64  // next byte to hand on
-	top    int64  // end of the farthest byte seen
-	acked  int64  // what the other side has acknowledged; may be beyond top
-	fin    int64  // offset of the FIN, if laneFIN
-	skip   int64  // the sink does not need the bytes before this offset
-	base   uint32 // sequence number of offset 0
+	off   int64  // next byte to hand on
+	top   int64  // end of the farthest byte seen
+	acked int64  // what the other side has acknowledged; may be beyond top
+	skip  int64  // the sink does not need the bytes before this offset
+	fin   int64  // offset of the FIN, if laneFIN
+	first *block // held, in order
+	ackAt int64  // when the first hole was acknowledged, 0 if it was not
+	base  uint32 // sequence number of offset 0
+	state uint8
+
+	last   *block
+	ackTo  int64  // up to where, at ackAt
+	holeAt int64  // when the first hole was seen
+	held   int64  // cost of the blocks
+	n      int32  // how many they are
 	far    uint32 // sequence number that was too far ahead to be believed, if laneFar
 	newISN uint32 // of a SYN that waits for proof, if laneNewISN
-	state  uint8
-	n      int32 // blocks held
-	held   int   // their cost
-	first  *block
-	last   *block
-	ackAt  int64 // when the first hole was acknowledged, 0 if it was not
-	ackTo  int64 // up to where, then
-	holeAt int64 // when the first hole was seen
 }
 
 // state of a lane.
@@ -249,7 +250,7 @@ func (t *Tracker) hold(c *conn, side stream.Side, r *run, n int64, prev *block) 
 		n = min(n, int64(len(data)), maxBlock)
 	}
 	price := cost(n, len(data) > 0)
-	if int(l.n) >= t.cfg.FlowSegments || c.lanes[0].held+c.lanes[1].held+price > t.cfg.FlowBytes {
+	if int(l.n) >= t.cfg.FlowSegments || int(c.lanes[0].held+c.lanes[1].held)+price > t.cfg.FlowBytes {
 		return 0
 	}
 	b := t.pool.get(n, len(data) > 0)
@@ -270,7 +271,7 @@ func (t *Tracker) hold(c *conn, side stream.Side, r *run, n int64, prev *block) 
 		l.holeAt = t.now
 	}
 	l.n++
-	l.held += price
+	l.held += int64(price)
 	t.n.BufferedBytes += uint64(n)
 	t.n.ReorderedBlocks++
 	return n
@@ -281,7 +282,7 @@ func (t *Tracker) hold(c *conn, side stream.Side, r *run, n int64, prev *block) 
 func (t *Tracker) makeRoom(c *conn, side stream.Side, r *run) {
 	l := c.lane(side)
 	own := int(l.n) >= t.cfg.FlowSegments ||
-		c.lanes[0].held+c.lanes[1].held+cost(min(max(1, int64(len(r.data))), maxBlock), true) > t.cfg.FlowBytes
+		int(c.lanes[0].held+c.lanes[1].held)+cost(min(max(1, int64(len(r.data))), maxBlock), true) > t.cfg.FlowBytes
 	why := &t.n.Gaps.FlowBudget
 	if !own {
 		why = &t.n.Gaps.TotalBudget

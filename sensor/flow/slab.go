@@ -194,24 +194,23 @@ func (l *stubList) remove(s *stubSlab, st *stub) {
 	l.n--
 }
 
-// conn is a connection with state of its own.
+// conn is a connection with state of its own. What each segment reads stands first.
 type conn struct {
 	key     key
-	hash    uint32
+	last    int64 // time of the last segment
 	ref     uint32
 	flags   uint16
 	low     stream.Side // side of the key's lower end
 	resetBy stream.Side // who sent the RST that waits
-	last    int64       // time of the last segment
-	queued  int64       // last, when it was put where it is in its list
-	resetAt int64
 
 	lanes [2]lane // by Side-1
 
+	resetAt            int64
 	prev, next         *conn
 	holePrev, holeNext *conn
 	list               *connList
 	out                stream.Conn
+	hash               uint32
 }
 
 // flags of a conn.
@@ -224,6 +223,7 @@ const (
 	byHTTP                          // ... from the sink
 	resetPending                    // a RST waits
 	reusePending                    // a SYN for another connection waits
+	young                           // no bytes beyond the handshake yet: in the list fresh
 )
 
 // odd are the flags that take a segment off the common way.

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"testing"
+	"unsafe"
+)
+
+// The sizes that Config promises.
+func TestSizes(t *testing.T) {
+	if n := unsafe.Sizeof(conn{}); n > 512 {
+		t.Errorf("a connection takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(stub{}); n > 96 {
+		t.Errorf("a handshake takes %d bytes", n)
+	}
+}

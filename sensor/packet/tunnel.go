@@ -185,17 +185,16 @@ func (d *Decoder) udp(w *walk) Reason {
 	return r
 }
 
-// vxlan reads VXLAN (RFC 7348 section 5): the I flag and zeros, or the group policy extension.
+// vxlan reads VXLAN (RFC 7348 section 5). Its reserved fields are to be ignored, and extensions use
+// them; but where they are not zero the inner packet must not even be cut.
 func (d *Decoder) vxlan(w *walk) Reason {
 	b := w.data
-	const flagGroup, flagVNI = 0x80, 0x08
-	if b[0]&^flagGroup != flagVNI || b[7] != 0 {
+	const flagVNI = 0x08
+	if b[0]&flagVNI == 0 || !looksEthernet(b[8:], w.wire-8) {
 		return NotTCP
 	}
-	if b[0]&flagGroup == 0 && (b[1] != 0 || b[2] != 0 || b[3] != 0) {
-		return NotTCP
-	}
-	if !looksEthernet(b[8:], w.wire-8) {
+	if reserved := b[0]&^flagVNI | b[1] | b[2] | b[3] | b[7]; reserved != 0 &&
+		!(len(b) > 22 && (be16(b[20:]) == etherVLAN || looksIP(b[22:], w.wire-22))) {
 		return NotTCP
 	}
 	if r := d.enter(w); r != OK {

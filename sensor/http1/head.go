@@ -280,7 +280,7 @@ func (p *Parser) reject() {
 	} else {
 		p.next.Add(exchange.UnexpectedBody)
 	}
-	p.state = seeking
+	p.state, p.torn = seeking, false
 	p.marks[0], p.nMarks = placed{p.begin, p.beginMark}, 1
 	p.windowed()
 	if len(p.buf) > 0 && p.buf[len(p.buf)-1] == '\n' {

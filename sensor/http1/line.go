@@ -180,8 +180,9 @@ func oversizeStart(line []byte, role Role) startLine {
 
 // findStart looks for a message that begins inside a whole line: at its first byte, or right after
 // the last byte of a body without a line end. It returns -1 where there is none. A first line must
-// be by the book here, since the bytes before it are not understood.
-func findStart(line []byte, role Role) int {
+// be by the book here, since the bytes before it are not understood. Of a torn line the begin may be
+// missing: then only a method everyone knows is one, for T could have been GET.
+func findStart(line []byte, role Role, torn bool) int {
 	if role != Request {
 		for from := 0; ; {
 			i := bytes.Index(line[from:], versionPrefix)
@@ -196,17 +197,17 @@ func findStart(line []byte, role Role) int {
 		}
 	}
 	if role != Response {
-		return findRequest(trimLine(line))
+		return findRequest(trimLine(line), torn)
 	}
 	return -1
 }
 
-func findRequest(line []byte) int {
+func findRequest(line []byte, torn bool) int {
 	v := len(line) - 8
 	if v < 4 || line[v-1] != ' ' || !bytes.Equal(line[v:v+7], versionPrefix) || !isDigit(line[v+7]) {
 		return -1
 	}
-	if l := parseRequest(line); l.kind == requestLine && !l.odd && shapedTarget(line[:l.method], line[l.targetStart:l.targetStop]) {
+	if l := parseRequest(line); !torn && l.kind == requestLine && !l.odd && shapedTarget(line[:l.method], line[l.targetStart:l.targetStop]) {
 		return 0
 	}
 	sp := bytes.LastIndexByte(line[:v-1], ' ')

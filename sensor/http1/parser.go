@@ -55,6 +55,7 @@ type Parser struct {
 	next     exchange.AnomalySet // for the next message found
 	rejected bool                // the first bytes are no message
 	http2    bool
+	torn     bool // the line being sought in may lack its begin
 	bare     bool // a body without a status line may come
 	broken   bool // the framing was refused: UntilClose has no orderly end
 }
@@ -78,7 +79,7 @@ func (p *Parser) Reset(h Handler, role Role, mid bool, l Limits) {
 		p.buf = nil
 	}
 	if mid {
-		p.state = seeking
+		p.state, p.torn = seeking, true
 	}
 }
 
@@ -241,7 +242,7 @@ func (p *Parser) cutHead(n int64) {
 // seek looks for the next message; why is said of it.
 func (p *Parser) seek(why exchange.Anomaly) {
 	p.next.Add(why)
-	p.state, p.buf = seeking, p.buf[:0]
+	p.state, p.buf, p.torn = seeking, p.buf[:0], true
 }
 
 // junk gives up the partial line in p.buf.

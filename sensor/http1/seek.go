@@ -9,7 +9,8 @@ import "bytes"
 func (p *Parser) stepSeek(b []byte) int {
 	i := bytes.IndexByte(b, '\n')
 	if len(p.buf) == 0 && i >= 0 {
-		at := findStart(lastBytes(b[:i+1], p.window()), p.role)
+		at := findStart(lastBytes(b[:i+1], p.window()), p.role, p.torn || i >= p.window())
+		p.torn = false
 		if at < 0 {
 			return p.take(i+1, &p.counts.Junk)
 		}
@@ -47,6 +48,7 @@ func (p *Parser) windowed() {
 		p.dropFront(drop)
 	}
 	if over := p.headLen - int64(len(p.buf)); over > 0 { // never kept: of an in-place run
+		p.torn = true
 		p.counts.Junk += over
 		p.headLen -= over
 		p.begin += over
@@ -54,6 +56,7 @@ func (p *Parser) windowed() {
 }
 
 func (p *Parser) dropFront(n int) {
+	p.torn = p.torn || n > 0
 	p.buf = p.buf[:copy(p.buf, p.buf[n:])]
 	p.headLen -= int64(n)
 	p.counts.Junk += int64(n)
@@ -62,12 +65,14 @@ func (p *Parser) dropFront(n int) {
 
 // seekLine looks at the whole line in p.buf.
 func (p *Parser) seekLine() {
-	at := findStart(p.buf, p.role)
+	at := findStart(p.buf, p.role, p.torn)
 	if at < 0 {
+		p.torn = false
 		p.junk()
 		return
 	}
 	p.dropFront(at)
+	p.torn = false
 	if at > 0 {
 		p.remark()
 	}

@@ -58,6 +58,10 @@ func (k *conn) claim(m *http1.Message) *call {
 	return k.take(k.head)
 }
 
+// minRequest is the length of the shortest request, "GET / HTTP/1.0\n\n": less than that beyond a
+// request, such as the empty line that some clients send after a body, is not another one.
+const minRequest = 16
+
 // answersAfterLoss pairs by sequence and ACK numbers alone. A client that does not pipeline asks when
 // it has read the response before: then the response begins exactly where the client had read to
 // when it asked, and its server has received nothing beyond the request. One that pipelines gives
@@ -71,7 +75,7 @@ func (k *conn) answersAfterLoss(m *http1.Message, client, server *half, ack int6
 	for i := len(k.queue) - 1; i >= k.head; i-- {
 		t := k.queue[i]
 		asked, ok := server.at(t.ack, t.hasAck)
-		if !ok || asked != m.Offset || ack < t.headEnd || t.requestOver && !t.cut && ack > t.end || t.blind && !k.next(t, m, client) {
+		if !ok || asked != m.Offset || ack < t.headEnd || t.requestOver && !t.cut && ack >= t.end+minRequest || t.blind && !k.next(t, m, client) {
 			continue
 		}
 		k.lose(i)

@@ -4,6 +4,7 @@ package flow_test
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/weir-project/weir/sensor/flow"
@@ -244,5 +245,64 @@ func TestVerdictsOfClient(t *testing.T) {
 	feed(tr, k.seg(0, packet.ACK, 0, 0, "GET"), k.seg(0, packet.ACK, 3, 0, " /"))
 	if got := rec.order[0].conn; got.Addr[got.Client] != client {
 		t.Errorf("client is %v", got.Addr[got.Client])
+	}
+}
+
+// Neither a SYN flood nor a rush of short connections drives the other kind out.
+func TestStubsShareTheirBound(t *testing.T) {
+	tr := flow.New(flow.Config{MaxHalfOpen: 100}, &count{})
+	step := churn(tr, 1000)
+	for range 300 {
+		step()
+	}
+	n := tr.Counters()
+	if n.HalfOpenEvicted != 0 || n.Lingering != 100 || n.LingerEvicted != 200 || n.Mid != 0 {
+		t.Errorf("rush: %+v", n)
+	}
+	s := &packet.Segment{Dst: server, Flags: packet.SYN, Time: 1e18}
+	for i := range 10_000 {
+		s.Src, s.Seq = peer6(i), uint32(i)
+		tr.Segment(s)
+	}
+	if n := tr.Counters(); n.HalfOpen+n.Lingering != 100 || n.Lingering < 49 {
+		t.Errorf("flood: %+v", n)
+	}
+}
+
+// Raw numbers and packet times travel with each chunk; what waited for a hole takes the time of what filled it.
+func TestChunkNumbersAndTimes(t *testing.T) {
+	type facts struct {
+		off       int64
+		seq, ack  uint32
+		hasAck    bool
+		time, gap int64
+	}
+	var got []facts
+	rec := newRecorder(t)
+	rec.verdict = func(c *stream.Chunk) stream.Verdict {
+		got = append(got, facts{c.Offset, c.Seq, c.Ack, c.HasAck, c.Time, c.Gap})
+		return stream.Verdict{}
+	}
+	tr := flow.New(flow.Config{}, rec)
+	k := newTalk(0xfffffffd, 500)
+	feed(tr, k.handshake()...)
+	k.now = 0
+	at := func(time int64, s *packet.Segment) *packet.Segment { s.Time = 1e18 + time; return s }
+	feed(tr,
+		at(10, k.seg(0, packet.ACK, 0, 0, "ab")),
+		at(20, k.seg(0, packet.ACK, 4, 7, "ef")),
+		at(30, k.seg(0, packet.ACK, 2, 9, "cd")),
+		at(40, k.seg(0, packet.ACK, 9, 9, "j")))
+	tr.Flush(1e18 + 50)
+	want := []facts{
+		{0, 0xfffffffe, 501, true, 1e18 + 10, 0},
+		{2, 0, 510, true, 1e18 + 30, 0},
+		{4, 2, 508, true, 1e18 + 30, 0},
+		{6, 4, 0, false, 1e18 + 40, 3},
+		{9, 7, 510, true, 1e18 + 40, 0},
+		{0, 501, 0, false, 1e18 + 3*ms/10, 9}, // the server's, known from ACKs; the handshake was later
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }

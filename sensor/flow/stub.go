@@ -6,11 +6,11 @@ import (
 	"github.com/weir-project/weir/sensor/packet"
 )
 
-// newStub makes a stub and makes room for it: the oldest handshake goes before a closed connection.
-// Its table entry is the caller's.
+// newStub makes a stub and makes room for it: the oldest of the more numerous kind goes, so that neither a
+// SYN flood nor a rush of short connections drives the other kind out. Its table entry is the caller's.
 func (t *Tracker) newStub(l *stubList, h uint32, k *key) *stub {
 	if t.half.n+t.closed.n >= t.cfg.MaxHalfOpen {
-		if t.half.n > 0 {
+		if t.half.n > t.closed.n || t.closed.n == 0 {
 			t.n.HalfOpenEvicted++
 			t.dropStub(t.stubs.at(t.half.head))
 		} else {

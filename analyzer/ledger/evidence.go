@@ -60,6 +60,7 @@ func (e *evidence) addAddress(client [16]byte, records uint64, t int64) {
 				a.client, a.first = client, t
 			}
 			a.records += records
+			a.first = min(a.first, t)
 			return
 		}
 		if a.records < e.addresses[least].records {

@@ -38,7 +38,7 @@ func steady(s *session.Session) func() {
 }
 
 func TestNoAllocation(t *testing.T) {
-	for _, inspect := range []bool{false} {
+	for _, inspect := range []bool{false, true} {
 		c := &counting{}
 		s := session.New(session.Config{Inspect: inspect}, testKeys(t), c)
 		f := steady(s)

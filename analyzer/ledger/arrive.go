@@ -257,13 +257,14 @@ func (p *Partition) arrivalEvidence(id ID, r *row) {
 		if !ok || m.start < p.runs.at(r.run).start {
 			continue
 		}
+		serialOf := func(route uint32) uint32 { return p.openSerialOf(m.routes[route]) }
 		for i := q.head; i != none && left > 0; i = m.items.at(i).next {
 			it := *m.items.at(i)
 			left--
 			if it.marks&isScored == 0 || it.marks&isDropped != 0 || it.barred() {
 				continue
 			}
-			e.addItem(m, &it, p.openSerialOf(m.routeAt(&it)), p.openSerialOf)
+			e.addItem(m, &it, serialOf(it.route), serialOf)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func (p *Partition) closeMinute(m *minute, visit func(*View)) {
 		}
 	}
 	p.choose(m)
+	p.known = append(p.known[:0], make([]uint32, len(m.routes))...)
 	p.order = p.order[:0]
 	for i := range m.parts.n {
 		p.order = append(p.order, uint32(i))
@@ -70,11 +71,14 @@ func (p *Partition) closeMinute(m *minute, visit func(*View)) {
 func (p *Partition) keep(m *minute, q *part) []uint32 {
 	p.kept = p.kept[:0]
 	for i := q.head; i != none; i = m.items.at(i).next {
-		if p.counts(m.items.at(i)) {
+		if m.items.at(i).marks&isDropped == 0 {
 			p.kept = append(p.kept, i)
 		} else {
 			p.count.duplicates++
 		}
+	}
+	if len(p.kept) == 1 {
+		return p.kept
 	}
 	slices.SortFunc(p.kept, func(a, b uint32) int { return p.compare(m, m.items.at(a), m.items.at(b)) })
 	n := 0
@@ -170,7 +174,6 @@ func (p *Partition) countCaller(m *minute, q *part, kept []uint32) {
 	for _, i := range kept {
 		it := m.items.at(i)
 		it.hide()
-		p.mark(it)
 		p.tally(q.id, m, it, 0)
 		p.totals.add(it)
 		c.last = max(c.last, it.time)
@@ -252,12 +255,10 @@ func (p *Partition) keepEvidence(m *minute, r *row, kept []uint32) {
 		if it.marks&isScored == 0 || it.records == 0 && it.accepted == 0 {
 			continue
 		}
-		_, serial := p.endpointOf(m.routeAt(it))
-		e.addItem(m, it, serial, p.serialOf)
+		_, serial := p.endpointOf(m, it.route)
+		e.addItem(m, it, serial, func(route uint32) uint32 {
+			_, serial := p.endpointOf(m, route)
+			return serial
+		})
 	}
-}
-
-func (p *Partition) serialOf(r route) uint32 {
-	_, serial := p.endpointOf(r)
-	return serial
 }

@@ -95,8 +95,8 @@ func (e *evidence) addExemplar(x *exemplar) {
 	e.n = min(e.n+1, maxExemplars)
 }
 
-// addItem takes an item as evidence. serialOf names the endpoints of rollup exemplars.
-func (e *evidence) addItem(m *minute, it *item, serial uint32, serialOf func(route) uint32) {
+// addItem takes an item as evidence. serialOf gives the serials of the minute's routes.
+func (e *evidence) addItem(m *minute, it *item, serial uint32, serialOf func(uint32) uint32) {
 	if it.client != ([16]byte{}) {
 		e.addAddress(it.client, it.records, it.time)
 	}
@@ -112,7 +112,7 @@ func (e *evidence) addItem(m *minute, it *item, serial uint32, serialOf func(rou
 	extra := &m.extras[it.extra]
 	for i := range extra.exemplars {
 		x := extra.exemplars[i]
-		x.endpoint = serialOf(m.routes[extra.routes[i]])
+		x.endpoint = serialOf(extra.routes[i])
 		e.addExemplar(&x)
 	}
 }

@@ -14,7 +14,6 @@ func (p *Partition) fold(m *minute, q *part, r *row, kept []uint32, s *sums) boo
 	for _, i := range kept {
 		it := m.items.at(i)
 		it.hide()
-		p.mark(it)
 		fresh := 0.0
 		if r.assurance != assuranceUnknown && q.assurance != assuranceUnknown {
 			fresh = p.readObjects(m, r, it, s)
@@ -31,8 +30,8 @@ func (p *Partition) fold(m *minute, q *part, r *row, kept []uint32, s *sums) boo
 		}
 		r.elect(serial, it.records)
 		r.vote(it)
-		if soft := p.textOf(m.softAt(it)); soft != 0 {
-			r.software = soft
+		if soft := m.softAt(it); soft != "" && soft != p.textNames[r.software] {
+			r.software = p.textOf(soft)
 		}
 		r.sum(it, s)
 		scored = scored || !it.barred()

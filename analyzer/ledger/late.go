@@ -10,6 +10,7 @@ func (p *Partition) applyLate(m *minute) {
 		p.count.duplicates++
 		return
 	}
+	p.known = append(p.known[:0], make([]uint32, len(m.routes))...)
 	kept := append(p.kept[:0], 0)
 	r, at := p.admit(m, q, kept)
 	if r == nil {
@@ -34,9 +35,12 @@ func (p *Partition) claim(m *minute, it *item) bool {
 	it.entry = at
 	if fresh || !e.decided {
 		e.point, e.decided, e.minute = it.point, true, m.start
-		return true
+	} else if e.point != it.point || it.part < e.next {
+		return false
 	}
-	return e.point == it.point && it.part >= e.next
+	e.mark(it, p.cfg.Lateness)
+	p.expireAt(at, e.expire)
+	return true
 }
 
 // addLate adds late sums to today or to a closed day of the ring.

@@ -39,7 +39,8 @@ func (p *Partition) better(rank uint8, point uint32, rank2 uint8, point2 uint32)
 	return strings.Compare(p.pointNames[point], p.pointNames[point2]) < 0
 }
 
-// choose decides for every exchange with a part in m which point counts.
+// choose decides for every exchange with a part in m which point counts, drops the others' parts and
+// remembers how far the chosen one got.
 func (p *Partition) choose(m *minute) {
 	p.chosen = p.chosen[:0]
 	for i := range m.items.n {
@@ -67,6 +68,20 @@ func (p *Partition) choose(m *minute) {
 	for _, at := range p.chosen {
 		p.settle(p.exchanges.at(at))
 	}
+	for i := range m.items.n {
+		it := m.items.at(i)
+		if it.marks&(isRollup|isDropped) != 0 {
+			continue
+		}
+		if e := p.exchanges.at(it.entry); e.counts(it) {
+			e.mark(it, p.cfg.Lateness)
+		} else {
+			it.marks |= isDropped
+		}
+	}
+	for _, at := range p.chosen {
+		p.expireAt(at, p.exchanges.at(at).expire)
+	}
 }
 
 // settle makes the best candidate the chosen point where there is none, or where it fell silent.
@@ -82,21 +97,11 @@ func (p *Partition) settle(e *seen) {
 }
 
 // counts says whether an item is the one to count, and clips what another point already counted.
-func (p *Partition) counts(it *item) bool {
-	if it.marks&isRollup != 0 {
-		return it.marks&isDropped == 0
-	}
-	if it.marks&isDropped != 0 {
-		return false
-	}
-	e := p.exchanges.at(it.entry)
+func (e *seen) counts(it *item) bool {
 	if e.point != it.point || it.part < e.nextWas {
 		return false
 	}
-	if e.took {
-		return it.clip(e.before)
-	}
-	return true
+	return !e.took || it.clip(e.before)
 }
 
 // clip takes off the bytes of the response below an offset, and records and objects in proportion.
@@ -123,20 +128,15 @@ func (it *item) clip(below uint64) bool {
 }
 
 // mark remembers a counted part.
-func (p *Partition) mark(it *item) {
-	if it.marks&isRollup != 0 {
-		return
-	}
-	e := p.exchanges.at(it.entry)
+func (e *seen) mark(it *item, lateness int64) {
 	e.next = max(e.next, it.part+1)
 	e.upTo = max(e.upTo, it.bodyAt+it.body)
 	e.last = max(e.last, it.time)
 	e.done = e.done || it.marks&isLast != 0
-	e.expire = e.last + p.cfg.Lateness
+	e.expire = e.last + lateness
 	if !e.done {
 		e.expire += silence
 	}
-	p.expireAt(it.entry, e.expire)
 }
 
 // expireAt puts an exchange in the queue of the minute in which it is forgotten. It may stand in an

@@ -71,6 +71,7 @@ type Partition struct {
 	chosen   []uint32
 	order    []uint32
 	kept     []uint32
+	known    []uint32 // places of the closing minute's routes among endpoints, 0: not looked up
 	hookView viewRoom
 	view     viewRoom
 

@@ -86,25 +86,33 @@ type endpointRef struct {
 // openSerial and above stand for endpoints that no closed minute has, while Arrivals runs.
 const openSerial = uint32(1) << 31
 
-// endpointOf gives the serial of an endpoint, which a row may keep after the endpoint was evicted.
-func (p *Partition) endpointOf(r route) (*tally, uint32) {
-	if i, ok := p.endpoints.index[r]; ok {
-		p.endpoints.touch(i)
-		t := p.endpoints.at(i)
+// endpointOf gives the tally of a minute's route and its serial, which a row may keep after the
+// endpoint was evicted. p.known holds the places found since the minute began to close.
+func (p *Partition) endpointOf(m *minute, route uint32) (*tally, uint32) {
+	if at := p.known[route]; at != 0 {
+		t := p.endpoints.at(at)
 		return t, t.serial
 	}
-	if p.endpoints.len() >= p.cfg.MaxEndpoints {
-		for _, i := range p.endpoints.idlest(p.cfg.MaxEndpoints/16+1, func(t *tally) int64 { return t.last }) {
-			delete(p.serials, p.endpoints.at(i).serial)
-			p.endpoints.drop(i, true)
-			p.count.endpointsEvicted++
-		}
+	if p.endpoints.get(m.routes[route]) == nil && p.endpoints.len() >= p.cfg.MaxEndpoints {
+		p.evictEndpoints()
 	}
-	i, t, _ := p.endpoints.put(r)
-	p.lastSerial++
-	t.serial = p.lastSerial
-	p.serials[t.serial] = endpointRef{i, r.name()}
+	at, t, fresh := p.endpoints.put(m.routes[route])
+	p.known[route] = at
+	if fresh {
+		p.lastSerial++
+		t.serial = p.lastSerial
+		p.serials[t.serial] = endpointRef{at, m.routes[route].name()}
+	}
 	return t, t.serial
+}
+
+func (p *Partition) evictEndpoints() {
+	for _, i := range p.endpoints.idlest(p.cfg.MaxEndpoints/16+1, func(t *tally) int64 { return t.last }) {
+		delete(p.serials, p.endpoints.at(i).serial)
+		p.endpoints.drop(i, true)
+		p.count.endpointsEvicted++
+	}
+	clear(p.known)
 }
 
 // routeOfSerial gives an endpoint still in the table.
@@ -120,7 +128,11 @@ func (p *Partition) routeOfSerial(serial uint32) (route, bool) {
 }
 
 func (p *Partition) networkTally(n network) *tally {
-	if p.networks.get(n) == nil && p.networks.len() >= p.cfg.MaxNetworks {
+	if i, ok := p.networks.index[n]; ok {
+		p.networks.touch(i)
+		return p.networks.at(i)
+	}
+	if p.networks.len() >= p.cfg.MaxNetworks {
 		for _, i := range p.networks.idlest(p.cfg.MaxNetworks/16+1, func(t *tally) int64 { return t.last }) {
 			p.networks.drop(i, true)
 			p.count.networksEvicted++
@@ -132,7 +144,7 @@ func (p *Partition) networkTally(n network) *tally {
 
 // tally charges an item to its endpoint and its network.
 func (p *Partition) tally(id ID, m *minute, it *item, fresh float64) uint32 {
-	t, serial := p.endpointOf(m.routeAt(it))
+	t, serial := p.endpointOf(m, it.route)
 	t.add(id, it, fresh)
 	t.refused += uint64(it.refused) + uint64(it.denied)
 	if it.marks&isRollup == 0 {

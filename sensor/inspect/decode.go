@@ -17,6 +17,7 @@ import (
 
 const (
 	decodeStep = 16 << 10
+	maxDrain   = 256 << 10 // twice the largest block of zstd
 	// A body that has grown this many times when the bound ends it is taken for a bomb; lists of
 	// like records reach a tenth of it.
 	bombRatio = 200
@@ -43,6 +44,10 @@ func (l *Look) decode(whole bool) {
 	if l.media == mediaJSON || l.media == mediaNDJSON {
 		l.mode = modeRead
 	}
+	if len(l.enc) == 0 {
+		l.done = true
+		return
+	}
 	d := &l.in.decoders
 	d.in.Reset(l.enc)
 	if d.out == nil {
@@ -51,45 +56,60 @@ func (l *Look) decode(whole bool) {
 	defer clear(d.out)
 	src, err := d.open(l.coding, l.enc)
 	out, ended := 0, false
-	for err == nil && !l.done {
+	for err == nil && !ended {
 		var n int
 		n, err = src.Read(d.out)
 		out += n
-		if n > 0 && !l.read(d.out[:n], l.in.prefix) {
-			ended = true
-		}
+		ended = n > 0 && !l.read(d.out[:n], l.in.prefix)
 	}
 	taken := len(l.enc) - d.in.Len()
 	switch {
 	case ended && out >= l.in.prefix && out > bombRatio*max(taken, 1):
 		l.anomalies.Add(exchange.BodyBomb)
-	case err != nil && !errors.Is(err, io.EOF) && (whole || !errors.Is(err, io.ErrUnexpectedEOF)):
+	case ended:
+		taken = d.share(src, l.r, out)
+	case !errors.Is(err, io.EOF) && (whole || !errors.Is(err, io.ErrUnexpectedEOF)):
 		l.anomalies.Add(exchange.BodyUndecodable)
 		whole = false
 	}
 	l.settleDecoded(whole && !ended, taken)
 }
 
-// settleDecoded counts the encoded bytes behind what was read.
-func (l *Look) settleDecoded(whole bool, taken int) {
-	if l.mode == modeNone || l.mode == modeEstimate { // not JSON after all
-		l.done, l.inspected = true, 0
-		return
-	}
-	if l.r == nil { // nothing could be decoded
-		l.done, l.inspected = true, 0
-		if whole {
-			l.inspected = l.body
+// share is how many encoded bytes hold what was read. Decoders run ahead, so their output is drained
+// until they take more input, a bounded while; what they have taken then belongs to all of it.
+func (d *decoders) share(src io.Reader, r *reader, out int) int {
+	left := d.in.Len()
+	taken := int(d.in.Size()) - left
+	for end := out + maxDrain; out < end; {
+		n, err := src.Read(d.out)
+		if d.in.Len() != left {
+			break
 		}
+		if out += n; err != nil {
+			break
+		}
+	}
+	if r == nil || out == 0 {
+		return 0
+	}
+	return int(uint64(taken) * r.total / uint64(out))
+}
+
+// settleDecoded counts the encoded bytes of what was read, and takes the result.
+func (l *Look) settleDecoded(whole bool, taken int) {
+	switch {
+	case l.mode == modeNone || l.mode == modeEstimate: // not JSON after all
+		l.done, l.inspected = true, 0
 		return
-	}
-	l.inspected = min(uint64(taken), l.body)
-	if whole {
+	case whole:
 		l.inspected = l.body
+	case l.r != nil:
+		l.inspected = min(uint64(taken), l.body)
 	}
-	if !l.done {
+	if !l.done && l.r != nil {
 		l.settle(whole)
 	}
+	l.done = true
 }
 
 // open makes a reader for a coding. "deflate" is zlib by the RFC and raw by many servers.

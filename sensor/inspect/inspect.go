@@ -79,7 +79,7 @@ func New(keys *keyhash.Keys, cfg Config) *Inspector {
 }
 
 // Format prints nothing of what an Inspector was shown.
-func (*Inspector) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "inspect.Inspector") }
+func (Inspector) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "inspect.Inspector") }
 
 // Begin starts a Look at one response body. Release gives it back. Nothing of b is kept.
 func (in *Inspector) Begin(b Begin) *Look {

@@ -54,7 +54,7 @@ type Look struct {
 }
 
 // Format prints nothing of a body.
-func (*Look) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "inspect.Look") }
+func (Look) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "inspect.Look") }
 
 // begin chooses the mode from media type and coding.
 func (l *Look) begin() {

@@ -61,7 +61,14 @@ const (
 // codingOf knows the content codings that are undone (RFC 9110 section 8.4.1, RFC 8878). A list of
 // codings is not.
 func codingOf(t []byte) coding {
-	switch string(bytes.ToLower(bytes.TrimSpace(t))) {
+	var room [16]byte
+	if t = bytes.TrimSpace(t); len(t) > len(room) {
+		return codingUnknown
+	}
+	for i, c := range t {
+		room[i] = lowerByte(c)
+	}
+	switch string(room[:len(t)]) {
 	case "", "identity":
 		return codingNone
 	case "gzip", "x-gzip":

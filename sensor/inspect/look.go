@@ -105,7 +105,12 @@ func (l *Look) read(p []byte, bound int) bool {
 	if l.mode == modeSniff && !l.sniff(p) {
 		return !l.done
 	}
-	if !l.r.feed(p) || more {
+	ok := l.r.feed(p)
+	if !ok && l.mode == modeSniff { // half a byte order mark
+		l.notJSON()
+		return false
+	}
+	if !ok || more {
 		l.inspected = l.r.total
 		l.finish(false)
 		return false
@@ -123,13 +128,18 @@ func (l *Look) sniff(p []byte) bool {
 			l.mode = modeRead
 			return true
 		}
-		l.mode, l.done = modeEstimate, true
-		if l.media.onlyIfJSON() {
-			l.mode = modeNone
-		}
+		l.notJSON()
 		return false
 	}
 	return true // white space may be fed: JSON allows it
+}
+
+// notJSON ends the reading of a body that might have been JSON.
+func (l *Look) notJSON() {
+	l.mode, l.done = modeEstimate, true
+	if l.media.onlyIfJSON() {
+		l.mode = modeNone
+	}
 }
 
 func (l *Look) buffer(p []byte) {

@@ -32,17 +32,14 @@ type talk struct {
 		gap  int64
 		hash uint64
 	}
-	out []string
+	out   []string
+	drift bool // go on where chunks are lost
 }
 
-func newTalk(mid bool, l http1.Limits, roles bool) *talk {
-	t := &talk{}
-	r := [2]http1.Role{http1.Either, http1.Either}
-	if roles {
-		r = [2]http1.Role{http1.Request, http1.Response}
-	}
+func newTalk(mid bool, l http1.Limits, drift bool) *talk {
+	t := &talk{drift: drift}
 	for i := range t.half {
-		t.half[i].Reset(t, r[i], mid, l)
+		t.half[i].Reset(t, http1.Either, mid, l)
 	}
 	return t
 }
@@ -122,6 +119,8 @@ func (t *talk) End(p *http1.Parser, e http1.Tail) {
 	cur.line, cur.body, cur.gap = "", 0, 0
 }
 
+func (t *talk) Drift(*http1.Parser) bool { return t.drift }
+
 func (t *talk) Lost(p *http1.Parser) {
 	t.out = append(t.out, fmt.Sprintf("%s lost", "CS"[t.side(p):][:1]))
 }
@@ -129,7 +128,11 @@ func (t *talk) Lost(p *http1.Parser) {
 // run plays a conversation, each run of bytes of one side cut into the lengths that cut gives.
 func run(t *testing.T, acts []act, mid bool, l http1.Limits, cut func(n int) int) []string {
 	t.Helper()
-	k := newTalk(mid, l, false)
+	return newTalk(mid, l, false).run(t, acts, cut)
+}
+
+func (k *talk) run(t *testing.T, acts []act, cut func(n int) int) []string {
+	t.Helper()
 	var fed [2]int64
 	var ended [2]bool
 	for _, a := range acts {
@@ -142,6 +145,11 @@ func run(t *testing.T, acts []act, mid bool, l http1.Limits, cut func(n int) int
 		case a.gap > 0:
 			p.Gap(a.gap)
 		default:
+			if fed[a.side]%2 == 0 {
+				p.Charge()
+			} else {
+				p.Land()
+			}
 			for b := a.data; len(b) > 0; {
 				n := min(max(1, cut(len(b))), len(b))
 				p.Data(b[:n], http1.Mark{})

@@ -18,6 +18,7 @@ const (
 	inTrailer                   // in the trailer section
 	inClose                     // in a body that ends with the side
 	inTunnel                    // in opaque bytes
+	adrift                      // in a chunked body whose framing is lost; p.left are gap bytes not charged to it yet
 	seeking                     // looking for a line a message begins with; the partial line in p.buf
 )
 
@@ -135,7 +136,7 @@ func (p *Parser) step(b []byte) int {
 			p.counted()
 		}
 		return n
-	case inClose, inTunnel:
+	case inClose, inTunnel, adrift:
 		p.body(b)
 		return len(b)
 	case seeking:
@@ -196,6 +197,9 @@ func (p *Parser) Gap(n int64) {
 	case inClose, inTunnel:
 		p.bodyGap(n)
 		return
+	case adrift:
+		p.left += n
+		return
 	case inLength, inChunk:
 		k := min(n, p.left)
 		p.bodyGap(k)
@@ -220,14 +224,42 @@ func (p *Parser) lose(n int64) {
 		p.cutHead(n)
 		n = 0
 	case inSize, inChunkEnd, inTrailer:
+		p.tail.Add(exchange.GapInBody)
+		if p.state != inTrailer && p.handler.Drift(p) {
+			p.state, p.left = adrift, n
+			return
+		}
 		p.offset += n
 		p.counts.Lost += n
 		n = 0
-		p.tail.Add(exchange.GapInBody)
 		p.end(false)
 	}
 	p.offset += n
 	p.counts.Lost += n
+	p.seek(exchange.Resync)
+	p.handler.Lost(p)
+}
+
+// Adrift says that the Parser waits for Charge or Land.
+func (p *Parser) Adrift() bool { return p.state == adrift }
+
+// Charge says that no other message began in the gaps since the framing was lost: they are body.
+func (p *Parser) Charge() {
+	if n := p.left; p.state == adrift && n > 0 {
+		p.left = 0
+		p.bodyGap(n)
+	}
+}
+
+// Land says that another message may have begun: the body is over, and the next message is sought.
+func (p *Parser) Land() {
+	if p.state != adrift {
+		return
+	}
+	n := p.left
+	p.offset += n
+	p.counts.Lost += n
+	p.end(false)
 	p.seek(exchange.Resync)
 	p.handler.Lost(p)
 }
@@ -293,6 +325,10 @@ func (p *Parser) Close(orderly bool) {
 		p.head(p.buf, headClosed)
 	case inTunnel:
 		p.end(true)
+	case adrift:
+		p.offset += p.left
+		p.counts.Lost += p.left
+		p.end(false)
 	case inClose:
 		whole := orderly && !p.broken
 		if !whole {

@@ -19,6 +19,7 @@ func (c *count) Head(*http1.Parser, *http1.Message) http1.Context { c.heads++; r
 func (c *count) Body(_ *http1.Parser, b []byte)                   { c.body += int64(len(b)) }
 func (c *count) Gap(_ *http1.Parser, n int64)                     { c.gap += n }
 func (c *count) End(*http1.Parser, http1.Tail)                    { c.ends++ }
+func (c *count) Drift(*http1.Parser) bool                         { return false }
 func (c *count) Lost(*http1.Parser)                               {}
 
 const timingRequest = "GET /customers/48213/orders?page=2 HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: test/1.0\r\n" +

@@ -75,6 +75,9 @@ func (k *conn) feed(c *stream.Chunk, size int64) {
 		copy(h.first[h.shown:], c.Data)
 	}
 	h.shown += size
+	if h.parser.Adrift() {
+		h.steer(c)
+	}
 	h.parser.Data(c.Data, http1.Mark{Time: c.Time, Offset: c.Offset, Ack: c.Ack, HasAck: c.HasAck, Prev: h.prev, HasPrev: h.paced})
 	h.odd = false
 	h.prev, h.paced = c.Ack, c.HasAck

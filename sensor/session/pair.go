@@ -2,7 +2,10 @@
 
 package session
 
-import "github.com/weir-project/weir/sensor/http1"
+import (
+	"github.com/weir-project/weir/sensor/http1"
+	"github.com/weir-project/weir/sensor/stream"
+)
 
 // ackSlack bounds how far an ACK number may lie from what was seen and still mean something: beyond
 // it, somebody made it up.
@@ -108,6 +111,26 @@ func (k *conn) lose(i int) {
 			t.unqueued = true // the end of its request ends it
 		}
 	}
+}
+
+// Drift implements http1.Handler: what follows in a response whose chunks are lost is its own as long
+// as the server has received nothing beyond its request. Only of a client that pipelines, or one
+// whose requests were lost, is that not known.
+func (h *half) Drift(*http1.Parser) bool {
+	k := h.k
+	t := k.reply
+	return t != nil && h.side != k.client && t.requestOver && !t.orphan && !t.cut && !k.untrusted && !k.pipelined && k.head == len(k.queue)
+}
+
+// steer tells a parser that is adrift whether the chunk that comes can belong to another message.
+func (h *half) steer(c *stream.Chunk) {
+	t := h.k.reply
+	ack, known := h.k.half[h.side.Other()].at(c.Ack, c.HasAck)
+	if t != nil && known && ack < t.end+minRequest {
+		h.parser.Charge()
+		return
+	}
+	h.parser.Land()
 }
 
 // Lost implements http1.Handler.

@@ -25,6 +25,17 @@ func reply(i, size int) []byte {
 	return append(b, bytes.Repeat([]byte{'z'}, size)...)
 }
 
+// chunkedReply is a reply in chunks of 300 bytes.
+func chunkedReply(i, size int) []byte {
+	b := fmt.Appendf(nil, "HTTP/1.1 %d OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n", 210+i)
+	for size > 0 {
+		n := min(size, 300)
+		b = fmt.Appendf(b, "%x\r\n%s\r\n", n, bytes.Repeat([]byte{'z'}, n))
+		size -= n
+	}
+	return append(b, "0\r\n\r\n"...)
+}
+
 // checkPairs fails where bytes of a response were charged to another request. It returns how many
 // exchanges were whole pairs, and how many responses were seen at all.
 func checkPairs(t *testing.T, name string, all []told) (pairs, responses int) {
@@ -117,6 +128,7 @@ func TestRandomLossNeverMispairs(t *testing.T) {
 			}
 			return lost
 		}
+		var sizes [44]int
 		for i := 0; i < 40; {
 			burst := 1
 			if seed%4 == 3 && rng.IntN(4) == 0 {
@@ -132,7 +144,12 @@ func TestRandomLossNeverMispairs(t *testing.T) {
 				lost = lossy(stream.A, ask(i+j)) || lost
 			}
 			for j := range burst {
-				lost = lossy(stream.B, reply(i+j, 50+rng.IntN(2000))) || lost
+				b := reply(i+j, 50+rng.IntN(2000))
+				if rng.IntN(2) == 0 {
+					b = chunkedReply(i+j, 50+rng.IntN(2000))
+				}
+				sizes[i+j] = len(b)
+				lost = lossy(stream.B, b) || lost
 			}
 			w.catchUp()
 			if !lost {
@@ -143,6 +160,11 @@ func TestRandomLossNeverMispairs(t *testing.T) {
 		w.close()
 		p, _ := checkPairs(t, "seed "+strconv.FormatUint(seed, 10), out.all)
 		pairs += p
+		for _, x := range out.all {
+			if i := int(x.Status) - 210; i >= 0 && x.ResponseHeaderSize+x.ResponseBodySize > uint64(sizes[i]) {
+				t.Errorf("seed %d: response %d had %d bytes, %d are charged", seed, i, sizes[i], x.ResponseHeaderSize+x.ResponseBodySize)
+			}
+		}
 		checkBytes(t, w.s.Counters())
 	}
 	if pairs < whole*8/10 {

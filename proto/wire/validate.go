@@ -8,11 +8,13 @@ import (
 	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
 )
 
-// Bounds of numbers, so that a sum of a billion messages stays below 2^63 or is absurd anyway.
+// Bounds of the numbers of one exchange. Rollups may hold 64 times as much, so that sums of millions
+// of messages stay below 2^63.
 const (
-	maxSize     = 1 << 50 // bytes of one exchange part or rollup: one pebibyte
-	maxCount    = 1 << 40
-	maxDuration = 400 * 24 * 3600 * 1e9 // nanoseconds
+	MaxSize     = 1 << 50                      // bytes: one pebibyte
+	MaxCount    = 1 << 40                      // records, objects, sensitive fields
+	MaxDuration = 400 * 24 * 3600 * int64(1e9) // nanoseconds
+	rollupTimes = 64
 	idLen       = 16
 )
 
@@ -160,7 +162,7 @@ func (c *checker) classes(field string, counts []*weirv1.SensitiveCount) {
 	for _, s := range counts {
 		c.enum(field, int32(s.Class), len(classes))
 		c.text(field, s.Custom, MaxText)
-		c.number(field, s.Count, maxCount)
+		c.number(field, s.Count, MaxCount*rollupTimes)
 		if s.Custom != "" && s.Class != weirv1.SensitiveClass_SENSITIVE_CLASS_CUSTOM {
 			c.refuse(ReasonEnum, field, "a name without the custom class")
 		}

@@ -21,7 +21,7 @@ func (c *checker) exchangeWho(x *weirv1.Exchange) {
 	c.number("request_count", uint64(x.RequestCount), 1)
 	c.span("part_time", x.PartStartTimeUnixNano, x.PartEndTimeUnixNano)
 	c.moment("start_time_unix_nano", x.StartTimeUnixNano)
-	c.number("duration_nano", x.DurationNano, maxDuration)
+	c.number("duration_nano", x.DurationNano, uint64(MaxDuration))
 	c.id("principal_id", x.PrincipalId, true)
 	c.home("principal_id", x.PrincipalId)
 	c.text("principal_source", x.PrincipalSource, MaxText)
@@ -80,15 +80,15 @@ func (c *checker) exchangeWhat(x *weirv1.Exchange) {
 }
 
 func (c *checker) exchangeSizes(x *weirv1.Exchange) {
-	c.number("http_request_header_size", x.HttpRequestHeaderSize, maxSize)
-	c.number("http_request_body_size", x.HttpRequestBodySize, maxSize)
+	c.number("http_request_header_size", x.HttpRequestHeaderSize, MaxSize)
+	c.number("http_request_body_size", x.HttpRequestBodySize, MaxSize)
 	c.number("request_body_offset", x.RequestBodyOffset, math.MaxInt64)
-	c.number("http_response_header_size", x.HttpResponseHeaderSize, maxSize)
-	c.number("http_response_body_size", x.HttpResponseBodySize, maxSize)
+	c.number("http_response_header_size", x.HttpResponseHeaderSize, MaxSize)
+	c.number("http_response_body_size", x.HttpResponseBodySize, MaxSize)
 	c.number("response_body_offset", x.ResponseBodyOffset, math.MaxInt64)
-	c.number("uninspected_size", x.UninspectedSize, maxSize)
-	c.number("gap_bytes", x.GapBytes, maxSize)
-	c.number("record_count", x.RecordCount, maxCount)
+	c.number("uninspected_size", x.UninspectedSize, MaxSize)
+	c.number("gap_bytes", x.GapBytes, MaxSize)
+	c.number("record_count", x.RecordCount, MaxCount)
 }
 
 func (c *checker) exchangeObjects(x *weirv1.Exchange) {

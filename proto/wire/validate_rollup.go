@@ -29,11 +29,11 @@ func (c *checker) rollupNumbers(r *weirv1.Rollup) {
 	for _, n := range []uint64{r.RequestsNone, r.Requests_1Xx, r.Requests_2Xx, r.Requests_3Xx, r.Requests_4Xx,
 		r.Requests_5Xx, r.RequestsDenied, r.RecordCount, r.RecordCountEstimated, r.SequentialObjects,
 		r.RequestedRefusedObjects, r.Exchanges, r.ObjectsEstimated, r.ObjectsUnhashed, r.RequestedObjects} {
-		c.number("rollup.counts", n, maxCount)
+		c.number("rollup.counts", n, MaxCount*rollupTimes)
 	}
 	for _, n := range []uint64{r.HttpRequestHeaderSize, r.HttpRequestBodySize, r.HttpResponseHeaderSize,
 		r.HttpResponseBodySize, r.UninspectedSize, r.GapBytes} {
-		c.number("rollup.sizes", n, maxSize)
+		c.number("rollup.sizes", n, MaxSize*rollupTimes)
 	}
 	if r.RecordCountEstimated > r.RecordCount {
 		c.refuse(ReasonNumber, "rollup.record_count_estimated", "more than record_count")
@@ -55,7 +55,7 @@ func (c *checker) rollupLists(r *weirv1.Rollup) {
 	c.count("rollup.token_ids", len(r.TokenIds), maxTop)
 	for _, t := range r.TokenIds {
 		c.id("rollup.token_ids", t.Id, true)
-		c.number("rollup.token_ids", t.Count, maxCount)
+		c.number("rollup.token_ids", t.Count, MaxCount*rollupTimes)
 	}
 	c.count("rollup.exemplars", len(r.Exemplars), maxExemplars)
 	for _, e := range r.Exemplars {
@@ -79,7 +79,7 @@ func (c *checker) names(field string, names []*weirv1.NameCount) {
 	c.count(field, len(names), maxNames)
 	for _, n := range names {
 		c.text(field, n.Name, MaxText)
-		c.number(field, n.Count, maxCount)
+		c.number(field, n.Count, MaxCount*rollupTimes)
 	}
 }
 
@@ -90,7 +90,7 @@ func (c *checker) counted(field string, addresses []*weirv1.AddressCount) {
 			c.refuse(ReasonAddress, field, "no address")
 		}
 		c.address(field, a.Address)
-		c.number(field, a.Count, maxCount)
+		c.number(field, a.Count, MaxCount*rollupTimes)
 	}
 }
 
@@ -108,5 +108,5 @@ func (c *checker) objectSet(field string, s *weirv1.ObjectSet) {
 	if len(s.Hyperloglog) != 0 && !validRegisters(s.Hyperloglog) {
 		c.refuse(ReasonNumber, field, "a sketch of a wrong length or register")
 	}
-	c.number(field, s.Seen, maxCount)
+	c.number(field, s.Seen, MaxCount*rollupTimes)
 }

@@ -19,6 +19,9 @@ type Config struct {
 	BootID                                         uint64 // random per start; of an import: ImportBoot
 	CredentialsKeyID, ObjectsKeyID, ExchangesKeyID uint32
 
+	// Source of every batch; 0: live, or spool when it is late. An import's is import.
+	Source weirv1.BatchSource
+
 	// Import cuts batches by event time and count and never by the clock, so that a second sending
 	// of the same input makes the same batches under the same ids. Exchanges must then come from
 	// one goroutine.

@@ -3,6 +3,7 @@
 package publish
 
 import (
+	"math"
 	"net/netip"
 	"unsafe"
 
@@ -15,7 +16,8 @@ import (
 const (
 	maxList   = 64
 	maxTokens = 16
-	listCut   = "list_cut" // among an exchange's anomalies
+	listCut   = "list_cut"   // among an exchange's anomalies
+	numberCut = "number_cut" // a size or count that cannot be
 )
 
 // converter turns an exchange into its wire form without allocating: the result refers to the
@@ -27,12 +29,13 @@ type converter struct {
 	server  [16]byte
 	forward [16]byte
 	cut     bool
+	absurd  bool
 }
 
 // convert fills c.x.
 func (c *converter) convert(x *exchange.Exchange) *weirv1.Exchange {
 	w := &c.x
-	c.text, c.cut = c.text[:0], false
+	c.text, c.cut, c.absurd = c.text[:0], false, false
 	c.who(w, x)
 	c.where(w, x)
 	c.what(w, x)
@@ -40,6 +43,9 @@ func (c *converter) convert(x *exchange.Exchange) *weirv1.Exchange {
 	w.Anomalies = x.Anomalies.AppendNames(w.Anomalies[:0])
 	if c.cut {
 		w.Anomalies = append(w.Anomalies, listCut)
+	}
+	if c.absurd {
+		w.Anomalies = append(w.Anomalies, numberCut)
 	}
 	return w
 }
@@ -49,7 +55,7 @@ func (c *converter) who(w *weirv1.Exchange, x *exchange.Exchange) {
 	w.PartNumber, w.PartLast = x.Part, x.Last
 	w.PartStartTimeUnixNano, w.PartEndTimeUnixNano = nanos(x.PartStart), nanos(max(x.PartStart, x.PartEnd))
 	w.RequestCount = min(x.RequestCount, 1)
-	w.StartTimeUnixNano, w.DurationNano = nanos(x.Start), nanos(x.Duration)
+	w.StartTimeUnixNano, w.DurationNano = nanos(x.Start), nanos(min(x.Duration, wire.MaxDuration))
 	w.PrincipalId = x.PrincipalID[:]
 	w.PrincipalSource = c.string(x.PrincipalSource, wire.MaxText)
 	w.PrincipalAssurance = weirv1.Assurance(x.Assurance)
@@ -97,17 +103,17 @@ func (c *converter) what(w *weirv1.Exchange, x *exchange.Exchange) {
 	w.RequestId = c.bytes(x.RequestID, wire.MaxText)
 	w.TraceIdHash = x.TraceIDHash
 	w.HttpResponseStatusCode = uint32(min(x.Status, 999))
-	w.HttpRequestHeaderSize, w.HttpResponseHeaderSize = x.RequestHeaderSize, x.ResponseHeaderSize
-	w.HttpRequestBodySize, w.RequestBodyOffset = x.RequestBodySize, x.RequestBodyOffset
-	w.HttpResponseBodySize, w.ResponseBodyOffset = x.ResponseBodySize, x.ResponseBodyOffset
+	w.HttpRequestHeaderSize, w.HttpResponseHeaderSize = c.size(x.RequestHeaderSize), c.size(x.ResponseHeaderSize)
+	w.HttpRequestBodySize, w.RequestBodyOffset = c.size(x.RequestBodySize), min(x.RequestBodyOffset, math.MaxInt64)
+	w.HttpResponseBodySize, w.ResponseBodyOffset = c.size(x.ResponseBodySize), min(x.ResponseBodyOffset, math.MaxInt64)
 	w.ResponseContentType = c.bytes(x.ContentType, wire.MaxText)
 	w.ResponseContentEncoding = c.bytes(x.ContentEncoding, wire.MaxText)
-	w.UninspectedSize = x.UninspectedSize
+	w.UninspectedSize = c.size(x.UninspectedSize)
 	w.Excluded = c.string(x.Excluded, wire.MaxText)
 }
 
 func (c *converter) content(w *weirv1.Exchange, x *exchange.Exchange) {
-	w.RecordCount, w.RecordCountKind = x.Records, weirv1.RecordCountKind(x.RecordsKind)
+	w.RecordCount, w.RecordCountKind = c.atMost(x.Records, wire.MaxCount), weirv1.RecordCountKind(x.RecordsKind)
 	w.ObjectHashes = c.hashes(x.Objects)
 	w.ObjectsSeen, w.ObjectsEstimated, w.ObjectsUnhashed = x.ObjectsSeen, x.ObjectsEstimated, x.ObjectsUnhashed
 	w.ObjectListComplete = x.ObjectListComplete && len(x.Objects) <= exchange.MaxObjects
@@ -115,7 +121,7 @@ func (c *converter) content(w *weirv1.Exchange, x *exchange.Exchange) {
 	w.SequentialObjects = x.SequentialObjects
 	w.ResponseFieldNamesHash = x.FieldNamesHash
 	w.DetailLevel, w.Coverage = weirv1.DetailLevel(x.Detail), weirv1.Coverage(x.Coverage)
-	w.GapBytes = x.GapBytes
+	w.GapBytes = c.size(x.GapBytes)
 }
 
 func (c *converter) hashes(list []uint64) []uint64 {
@@ -124,6 +130,17 @@ func (c *converter) hashes(list []uint64) []uint64 {
 		return list[:exchange.MaxObjects] // sorted: the smallest
 	}
 	return list
+}
+
+// size bounds a size: one absurd number must not cost the batch that it is in.
+func (c *converter) size(n uint64) uint64 { return c.atMost(n, wire.MaxSize) }
+
+func (c *converter) atMost(n, limit uint64) uint64 {
+	if n > limit {
+		c.absurd = true
+		return limit
+	}
+	return n
 }
 
 // bytes gives a text fit to travel: the bytes themselves where they are, else a copy.

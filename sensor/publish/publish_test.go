@@ -147,7 +147,7 @@ func TestAnImportSentTwiceIsTheSame(t *testing.T) {
 		cfg.QueueBytes = 1 << 20
 		p := publish.New(cfg, m, nil)
 		s := newSample(5, 300, 3)
-		for range 5000 {
+		for range 2000 {
 			p.Exchange(s.next())
 		}
 		if err := p.Close(patience(t)); err != nil {

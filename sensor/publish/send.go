@@ -286,6 +286,8 @@ func (p *Publisher) fillHead(b *body, now int64) {
 	switch {
 	case p.cfg.Import:
 		h.Source = weirv1.BatchSource_BATCH_SOURCE_IMPORT
+	case p.cfg.Source != 0:
+		h.Source = p.cfg.Source
 	case now-b.opened > int64(late):
 		h.Source = weirv1.BatchSource_BATCH_SOURCE_SPOOL
 	default:

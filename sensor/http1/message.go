@@ -95,9 +95,9 @@ type Handler interface {
 	Gap(p *Parser, n int64)
 	// End says that the message is over.
 	End(p *Parser, t Tail)
-	// Drift says that a gap took a chunked body's framing. True asks to take what comes as body all
-	// the same, chunk-size lines included, until Land says that another message may begin; the caller
-	// then knows that none can, and calls Charge before every Data for which it knows.
+	// Drift says that a gap took the framing of a body: chunk-size lines, or of a response the head.
+	// True asks to take what comes as body all the same until Land says that another message may
+	// begin; the caller then knows while none can, and says Charge or Land before every Data.
 	Drift(p *Parser) bool
 	// Lost says that a gap may have swallowed whole messages: order alone pairs nothing any more.
 	Lost(p *Parser)

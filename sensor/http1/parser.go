@@ -18,7 +18,7 @@ const (
 	inTrailer                   // in the trailer section
 	inClose                     // in a body that ends with the side
 	inTunnel                    // in opaque bytes
-	adrift                      // in a chunked body whose framing is lost; p.left are gap bytes not charged to it yet
+	adrift                      // in a body whose framing is lost; p.left are gap bytes not charged to it yet
 	seeking                     // looking for a line a message begins with; the partial line in p.buf
 )
 
@@ -217,11 +217,21 @@ func (p *Parser) Gap(n int64) {
 // lose takes a gap outside the payload of a body: where the next message begins is not known.
 func (p *Parser) lose(n int64) {
 	switch p.state {
-	case inFirst, seeking:
+	case atStart, inFirst:
+		if p.role == Response && p.handler.Drift(p) {
+			p.junk()
+			p.tail.Add(exchange.GapInHeader)
+			p.state, p.left = adrift, n
+			return
+		}
+		p.junk()
+	case seeking:
 		p.junk()
 	case inHead:
 		p.next.Add(exchange.GapInHeader)
-		p.cutHead(n)
+		if p.cutHead(n); p.state == adrift {
+			return
+		}
 		n = 0
 	case inSize, inChunkEnd, inTrailer:
 		p.tail.Add(exchange.GapInBody)
@@ -248,6 +258,15 @@ func (p *Parser) Charge() {
 	if n := p.left; p.state == adrift && n > 0 {
 		p.left = 0
 		p.bodyGap(n)
+	}
+}
+
+// Retract says that what was lost was no body, and that a message begins with the next byte.
+func (p *Parser) Retract() {
+	if p.state == adrift {
+		p.offset += p.left
+		p.counts.Lost += p.left
+		p.state, p.tail, p.left = atStart, 0, 0
 	}
 }
 

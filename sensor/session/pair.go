@@ -113,13 +113,45 @@ func (k *conn) lose(i int) {
 	}
 }
 
-// Drift implements http1.Handler: what follows in a response whose chunks are lost is its own as long
-// as the server has received nothing beyond its request. Only of a client that pipelines, or one
-// whose requests were lost, is that not known.
+// Drift implements http1.Handler: what follows in a response whose framing or head is lost is still the
+// answer to its request as long as the server has received nothing beyond that. Only of a client
+// that pipelines, or one whose requests were lost, is that not known.
 func (h *half) Drift(*http1.Parser) bool {
 	k := h.k
-	t := k.reply
-	return t != nil && h.side != k.client && t.requestOver && !t.orphan && !t.cut && !k.untrusted && !k.pipelined && k.head == len(k.queue)
+	waiting := len(k.queue) - k.head
+	if h.side == k.client || k.untrusted || k.pipelined || k.owed > 0 {
+		return false
+	}
+	if t := k.reply; t != nil {
+		return waiting == 0 && t.requestOver && !t.orphan && !t.cut
+	}
+	if waiting != 1 || k.early != nil {
+		return false
+	}
+	t := k.queue[k.head]
+	if !t.requestOver || t.cut || t.isHead || t.isConnect {
+		return false
+	}
+	k.reply, k.interim = k.take(k.head), nil
+	k.s.look(t)
+	return true
+}
+
+// begins says whether b begins with the text, or is a begin of it.
+func begins(b []byte, text string) bool {
+	n := min(len(b), len(text))
+	return string(b[:n]) == text[:n]
+}
+
+// putBack makes a request that was taken the first of the queue again.
+func (k *conn) putBack(t *call) {
+	if k.head == 0 {
+		k.queue = append(k.queue, nil)
+		copy(k.queue[1:], k.queue)
+	} else {
+		k.head--
+	}
+	k.queue[k.head] = t
 }
 
 // steer tells a parser that is adrift whether the chunk that comes can belong to another message.
@@ -127,6 +159,12 @@ func (h *half) steer(c *stream.Chunk) {
 	t := h.k.reply
 	ack, known := h.k.half[h.side.Other()].at(c.Ack, c.HasAck)
 	if t != nil && known && ack < t.end+minRequest {
+		if !t.answered && t.total.responseBody == 0 && begins(c.Data, "HTTP/1.") {
+			h.k.reply = nil // a 1xx was lost, and here is the answer
+			h.k.putBack(t)
+			h.parser.Retract()
+			return
+		}
 		h.parser.Charge()
 		return
 	}

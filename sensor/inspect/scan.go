@@ -74,41 +74,34 @@ func (r *reader) resumeEscape(p []byte) int {
 	return 1
 }
 
-// structure reads what stands between strings, numbers and words.
+// structure reads what stands between strings, numbers and words, and those too while they are whole.
 func (r *reader) structure(p []byte, i int) int {
-	for ; i < len(p) && !r.bad; i++ {
+	for i < len(p) && r.state <= atEnd && !r.bad {
 		c := p[i]
-		if c == ' ' || c == '\n' || c == '\r' || c == '\t' {
+		if c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+			i++
 			continue
 		}
 		switch r.state {
 		case atKey, atKeyFirst:
-			if c == '"' {
-				r.state, r.nbuf = inKey, 0
-				return r.key(p, i+1)
-			}
-			if c != '}' || r.state == atKey {
-				return r.fail(i)
-			}
-			r.close(r.base + uint64(i) + 1)
+			i = r.atKey(p, i)
 		case atColon:
 			if c != ':' {
 				return r.fail(i)
 			}
 			r.state = atValue
+			i++
 		case atAfter:
-			if !r.after(c, r.base+uint64(i)+1) {
-				if !r.isVirtual() {
-					return r.fail(i)
-				}
-				return r.value(p, i)
+			i = r.after(p, i)
+		case atValue:
+			i = r.value(p, i)
+		case atFirst:
+			if c == ']' && !r.isVirtual() {
+				i++
+				r.close(r.base + uint64(i))
+			} else {
+				i = r.value(p, i)
 			}
-		case atValue, atFirst:
-			if c == ']' && r.state == atFirst && !r.isVirtual() {
-				r.close(r.base + uint64(i) + 1)
-				continue
-			}
-			return r.value(p, i)
 		default:
 			return r.fail(i)
 		}
@@ -116,23 +109,40 @@ func (r *reader) structure(p []byte, i int) int {
 	return i
 }
 
-// after reads what may follow a value.
-func (r *reader) after(c byte, end uint64) bool {
-	if r.isVirtual() {
-		return false
-	}
-	array := r.frames[r.n-1].array
+// atKey reads a key with its colon, or the end of an empty object.
+func (r *reader) atKey(p []byte, i int) int {
 	switch {
-	case c == ',' && array:
+	case p[i] == '"':
+		r.state, r.nbuf = inKey, 0
+		i = r.key(p, i+1)
+		if r.state == atColon && i < len(p) && p[i] == ':' {
+			r.state = atValue
+			i++
+		}
+		return i
+	case p[i] == '}' && r.state == atKeyFirst:
+		r.close(r.base + uint64(i) + 1)
+		return i + 1
+	}
+	return r.fail(i)
+}
+
+// after reads what may follow a value in a container.
+func (r *reader) after(p []byte, i int) int {
+	f, c := &r.frames[r.n-1], p[i]
+	switch {
+	case f.virtual:
+		return r.value(p, i)
+	case c == ',' && f.array:
 		r.state = atValue
 	case c == ',':
 		r.state = atKey
-	case c == ']' && array, c == '}' && !array:
-		r.close(end)
+	case c == ']' && f.array, c == '}' && !f.array:
+		r.close(r.base + uint64(i) + 1)
 	default:
-		return false
+		return r.fail(i)
 	}
-	return true
+	return i + 1
 }
 
 // value begins a value.

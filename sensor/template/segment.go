@@ -141,7 +141,7 @@ func (sh *shape) note(now, last, c byte) {
 // for a route leaks and hides objects, a route taken for a value costs one template. prev is the
 // static segment before it, if any. A slug of plain words cannot be told from a route.
 func idLike(s, prev []byte) bool {
-	if len(s) == 0 {
+	if len(s) == 0 || isShortWord(s) {
 		return false
 	}
 	s, _ = cutVerb(s)
@@ -166,6 +166,22 @@ func idLike(s, prev []byte) bool {
 		return true // "A-17"
 	}
 	return opaqueWord(s, sh)
+}
+
+// isShortWord answers for most segments of most paths: a few lower-case letters, not all of them hex
+// digits if there are many.
+func isShortWord(s []byte) bool {
+	if len(s) >= 16 {
+		return false
+	}
+	word := len(s) < 8
+	for _, c := range s {
+		if c < 'a' || c > 'z' {
+			return false
+		}
+		word = word || c > 'f'
+	}
+	return word
 }
 
 // opaqueWord knows long texts without the rhythm of words: too few vowels, or case that jumps about.

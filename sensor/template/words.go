@@ -54,13 +54,33 @@ func isSecretWord(s []byte) bool {
 
 // hasSecretPrefix knows the prefixes that issuers put before their secrets so that scanners find them.
 func hasSecretPrefix(s []byte) bool {
-	for _, p := range [...]string{"sk_", "pk_", "rk_", "tok_", "ghp_", "gho_", "ghs_", "ghu_", "github_pat_",
-		"glpat-", "xoxb-", "xoxp-", "xoxa-", "eyJ", "AKIA", "ASIA", "whsec_", "shpat_", "npm_", "pat_", "secret_"} {
-		if len(s) >= len(p)+4 && string(s[:len(p)]) == p {
-			return true
-		}
+	if len(s) < 7 {
+		return false
 	}
-	return false
+	var rest string
+	switch string(s[:3]) {
+	case "sk_", "pk_", "rk_", "eyJ":
+		return true
+	case "tok", "ghp", "gho", "ghs", "ghu", "npm", "pat":
+		rest = "_"
+	case "git":
+		rest = "hub_pat_"
+	case "glp":
+		rest = "at-"
+	case "xox":
+		return (s[3] == 'b' || s[3] == 'p' || s[3] == 'a') && s[4] == '-'
+	case "AKI", "ASI":
+		rest = "A"
+	case "whs":
+		rest = "ec_"
+	case "shp":
+		rest = "at_"
+	case "sec":
+		rest = "ret_"
+	default:
+		return false
+	}
+	return len(s) >= 3+len(rest)+4 && string(s[3:3+len(rest)]) == rest
 }
 
 // isPlural says whether a static segment reads like the name of a collection.

@@ -23,7 +23,7 @@ func NewInForce(m *weirv1.PopulationState, budget float64) *InForce {
 	if m == nil {
 		return &InForce{Peers: &finding.Peers{}, Thresholds: Shipped(budget)}
 	}
-	return &InForce{Version: m.Version, EventHour: int64(m.EventHour), Peers: Peers(m), Thresholds: Thresholds(m)}
+	return &InForce{Version: m.Version, EventHour: int64(m.EventHour), Peers: Peers(m), Thresholds: Thresholds(m, budget)}
 }
 
 // Peers gives the peer quantiles of a version.
@@ -43,9 +43,13 @@ func Peers(m *weirv1.PopulationState) *finding.Peers {
 	return p
 }
 
-// Thresholds gives the thresholds of a version, with how often clean traffic exceeds them. A channel
-// that the version does not name, or names with no usable number, has the shipped threshold.
-func Thresholds(m *weirv1.PopulationState) *finding.Thresholds {
+// Thresholds gives the thresholds of a version, with how often clean traffic exceeds them; budget is
+// the one they were made for. A channel that the version does not name, or names with no usable
+// number, has the shipped threshold.
+func Thresholds(m *weirv1.PopulationState, budget float64) *finding.Thresholds {
+	if !(budget > 0) {
+		budget = 1
+	}
 	t := finding.Shipped
 	t.Version = m.Version
 	for _, c := range m.Thresholds {
@@ -54,18 +58,18 @@ func Thresholds(m *weirv1.PopulationState) *finding.Thresholds {
 			continue
 		}
 		t.Value[tailChannels[i]] = c.Threshold
-		t.Rate[tailChannels[i]], t.Tail[tailChannels[i]] = rateOf(m, i, c.Threshold)
+		t.Rate[tailChannels[i]], t.Tail[tailChannels[i]] = rateOf(m, budget, i, c.Threshold)
 	}
 	return &t
 }
 
 // rateOf mixes what the shipped tail and the population's own say, with the weights that the
 // threshold was mixed with.
-func rateOf(m *weirv1.PopulationState, channel int, threshold float64) (rate, tail float64) {
+func rateOf(m *weirv1.PopulationState, budget float64, channel int, threshold float64) (rate, tail float64) {
 	c := tailChannels[channel]
 	rate, tail = shippedRate(c, threshold), finding.Shipped.Tail[c]
 	x := unionTail(m.Tails, channel)
-	share := ownShare(m.CleanPrincipalWeeks)
+	share := ownShare(budget, m.CleanPrincipalWeeks)
 	if share == 0 || len(x) <= tailDepth {
 		return rate, tail
 	}

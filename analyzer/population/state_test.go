@@ -221,14 +221,14 @@ func TestPeersRiseSlowly(t *testing.T) {
 	}
 }
 
-// tails folds weeks of clean maxima drawn from an exponential tail.
+// tails folds weeks of clean maxima drawn from an exponential tail: the upper 2,000 of n.
 func tails(s *population.State, r *rand.Rand, week *int64, weeks int, n uint64, scale float64) (m *weirv1.PopulationState) {
 	for range weeks {
 		out := &weirv1.PopulationSummary{EventHour: uint64(*week*168 + 167)}
 		for c := finding.Volume; c <= finding.Fresh; c++ {
-			x := make([]float64, n)
+			x := make([]float64, 2000)
 			for i := range x {
-				x[i] = r.ExpFloat64() * scale
+				x[i] = (r.ExpFloat64() + math.Log(float64(n)/2000)) * scale
 			}
 			out.Tails = append(out.Tails, &weirv1.ScoreTail{Channel: c.String(), PrincipalWeeks: n, Scores: population.Largest(x)})
 		}
@@ -242,14 +242,14 @@ func tails(s *population.State, r *rand.Rand, week *int64, weeks int, n uint64, 
 func TestThresholds(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	s, week := population.NewState(1, nil), int64(2760)
-	th := population.Thresholds(tails(s, r, &week, 1, 2000, 0.2))
+	th := population.Thresholds(tails(s, r, &week, 1, 2000, 0.2), 1)
 	if th.Value != finding.Shipped.Value {
 		t.Errorf("2,000 clean principal-weeks moved thresholds: %v", th.Value)
 	}
 	// A noisier population: thresholds rise, by 5 % a week at most, never beyond twice the shipped.
 	last := th
 	for range 30 {
-		th = population.Thresholds(tails(s, r, &week, 1, 3000, 0.6))
+		th = population.Thresholds(tails(s, r, &week, 1, 30_000, 0.6), 1)
 		for c := finding.Volume; c <= finding.Fresh; c++ {
 			if th.Value[c] > last.Value[c]*1.0501 || th.Value[c] > 2*finding.Shipped.Value[c]+1e-9 {
 				t.Fatalf("%v rose from %g to %g", c, last.Value[c], th.Value[c])
@@ -265,7 +265,7 @@ func TestThresholds(t *testing.T) {
 	}
 	// A quiet one: they fall, to 0.7 of the shipped at least.
 	for range 60 {
-		th = population.Thresholds(tails(s, r, &week, 1, 3000, 0.02))
+		th = population.Thresholds(tails(s, r, &week, 1, 30_000, 0.02), 1)
 	}
 	for c := finding.Volume; c <= finding.Fresh; c++ {
 		if got := th.Value[c] / finding.Shipped.Value[c]; math.Abs(got-0.7) > 1e-9 {
@@ -333,7 +333,7 @@ func FuzzFold(f *testing.F) {
 				t.Fatalf("%v", q)
 			}
 		}
-		for _, x := range population.Thresholds(v).Value[1:] {
+		for _, x := range population.Thresholds(v, 1).Value[1:] {
 			if !(x > 0.5 && x < 3) {
 				t.Fatalf("threshold %g", x)
 			}

@@ -53,8 +53,8 @@ func shippedRate(c finding.Channel, x float64) float64 {
 // k = budget x N / 10,000 x weight / 6: the sum over channels bounds the union, so the union stays
 // within the budget without knowing which scores coincide. Its own threshold is the score that k
 // clean principal-weeks exceed (ownThreshold). What counts is the shipped threshold while N < 2,000,
-// then a mean with the weight (N - 2,000) / N on the own one; it moves by at most 5 % a week and stays
-// between 0.7 and 2 times the shipped one, so that no one can teach it to be deaf or make it shout.
+// then a mean of both (ownShare); it moves by at most 5 % a week and stays between 0.7 and 2 times
+// the shipped one, so that no one can teach it to be deaf or make it shout.
 func thresholdsOf(budget float64, last, next *weirv1.PopulationState) []*weirv1.ChannelThreshold {
 	shipped := Shipped(budget)
 	had := map[string]float64{}
@@ -72,7 +72,7 @@ func thresholdsOf(budget float64, last, next *weirv1.PopulationState) []*weirv1.
 		}
 		want := shipped.Value[c]
 		t := unionTail(next.Tails, i)
-		if share := ownShare(next.CleanPrincipalWeeks); share > 0 && len(t) > tailDepth {
+		if share := ownShare(budget, next.CleanPrincipalWeeks); share > 0 && len(t) > tailDepth {
 			k := budget * next.CleanPrincipalWeeks / perAlerts * channelWeight[c] / weights
 			want += share * (ownThreshold(t, k, now) - want)
 		}
@@ -83,12 +83,15 @@ func thresholdsOf(budget float64, last, next *weirv1.PopulationState) []*weirv1.
 	return append(out, &weirv1.ChannelThreshold{Channel: finding.Guard.String(), Threshold: finding.Shipped.Value[finding.Guard]})
 }
 
-// ownShare is the weight of a population's own scores.
-func ownShare(principalWeeks float64) float64 {
-	if principalWeeks <= enoughWeeks {
+// ownShare is the weight of a population's own scores: K / (K + 1) for K false alerts that the budget
+// expects of the principal-weeks beyond the first 2,000. Where one alert is expected the own threshold
+// counts half; below that it lies beyond every score seen, and is a guess about the tail.
+func ownShare(budget, principalWeeks float64) float64 {
+	k := budget * (principalWeeks - enoughWeeks) / perAlerts
+	if !(k > 0) {
 		return 0
 	}
-	return (principalWeeks - enoughWeeks) / principalWeeks
+	return k / (k + 1)
 }
 
 // ownThreshold gives the score that k clean principal-weeks exceed: an exponential tail through the

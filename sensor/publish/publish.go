@@ -40,6 +40,7 @@ type Publisher struct {
 	queued atomic.Int64 // bytes of bodies that are ready or in flight
 	merged atomic.Int64 // bytes of rollups
 	level  atomic.Int32 // how much rollups gave up: index into widths, maxLevel at most
+	order  atomic.Uint64
 	closed atomic.Bool
 	flush  atomic.Bool // seal everything
 	counts counts

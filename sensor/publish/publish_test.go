@@ -153,6 +153,16 @@ func TestAnImportSentTwiceIsTheSame(t *testing.T) {
 		if err := p.Close(patience(t)); err != nil {
 			t.Fatal(err)
 		}
+		if lose == nil { // partitions keep step in event time
+			minute := uint64(0)
+			for _, id := range m.ids {
+				at := m.got[id].WindowEndUnixNano / 60e9
+				if at < minute {
+					t.Errorf("minute %d after %d", at, minute)
+				}
+				minute = at
+			}
+		}
 		for _, b := range m.got {
 			if b.Source != weirv1.BatchSource_BATCH_SOURCE_IMPORT {
 				t.Errorf("source %v", b.Source)
@@ -361,4 +371,61 @@ func TestManyCallers(t *testing.T) {
 	if got := m.ledger().all; got.Records != sum.Records || got.Requests != sum.Requests {
 		t.Errorf("%+v, want %+v", got, sum)
 	}
+}
+
+// Where the other side is slow but alive, rollups do not wait behind exchanges for ever.
+func TestRollupsGoOutThoughExchangesWait(t *testing.T) {
+	var mu sync.Mutex
+	clock := start
+	pass := func(d time.Duration) { mu.Lock(); clock += int64(d); mu.Unlock() }
+	one := &oneByOne{memory: newMemory(t), waiting: make(chan func(error), 1)}
+	cfg := config()
+	cfg.QueueBytes, cfg.MaxInFlight = 1<<20, 1
+	p := publish.New(cfg, one, func() int64 { mu.Lock(); defer mu.Unlock(); return clock })
+	s := newSample(1, 1, 1)
+	for range 5000 {
+		p.Exchange(s.next())
+	}
+	if p.Stats().Merged == 0 {
+		t.Fatal("nothing was merged")
+	}
+	for i := 0; p.Stats().Rollups == 0; i++ {
+		select {
+		case done := <-one.waiting:
+			pass(2 * time.Second)
+			for range 600 { // the queue is never empty
+				p.Exchange(s.next())
+			}
+			done(nil)
+		case <-patience(t).Done():
+			t.Fatalf("stuck: %+v", p.Stats())
+		}
+		if i > 500 {
+			t.Fatalf("rollups starve: %+v", p.Stats())
+		}
+	}
+	stop := make(chan error, 1)
+	go func() { stop <- p.Close(patience(t)) }()
+	for {
+		select {
+		case done := <-one.waiting:
+			done(nil)
+		case err := <-stop:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+	}
+}
+
+// oneByOne acknowledges when the test says so.
+type oneByOne struct {
+	*memory
+	waiting chan func(error)
+}
+
+func (o *oneByOne) Publish(_, _ string, _ []byte, done func(error)) error {
+	o.waiting <- done
+	return nil
 }

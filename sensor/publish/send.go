@@ -32,7 +32,7 @@ type sender struct {
 	free     freeList
 	subjects [wire.Partitions]string
 	head     weirv1.Batch
-	next     int // the shard whose turn it is
+	window   int // batches that may be in flight now
 
 	mu     sync.Mutex
 	flight map[*body]struct{}
@@ -52,7 +52,7 @@ func (s *sender) init(p *Publisher) {
 		s.subjects[i] = wire.ExchangesSubject(i, p.cfg.Cluster, p.cfg.SensorID)
 	}
 	s.flight = map[*body]struct{}{}
-	s.pause = p.cfg.RetryMin
+	s.pause, s.window = p.cfg.RetryMin, p.cfg.MaxInFlight
 	s.beat = p.started
 }
 
@@ -137,7 +137,7 @@ func (p *Publisher) settleOne(r result, now int64) {
 	p.counts.rollups.Add(b.rollups)
 	p.counts.batches.Add(1)
 	p.counts.bytes.Add(uint64(len(b.msg)))
-	p.send.pause = p.cfg.RetryMin
+	p.send.pause, p.send.window = p.cfg.RetryMin, min(2*p.send.window, p.cfg.MaxInFlight)
 	p.queued.Add(-b.size())
 	p.send.free.put(b)
 }
@@ -154,6 +154,7 @@ func (p *Publisher) failed(b *body, err error, now int64) {
 	p.send.mu.Lock()
 	p.send.retry = append(p.send.retry, b)
 	p.send.mu.Unlock()
+	p.send.window = 1
 	if now < p.send.notBefore {
 		return // one pause for all that failed together
 	}
@@ -179,35 +180,53 @@ func (p *Publisher) resend(now int64) bool {
 	return true
 }
 
-// room says whether another batch may be in flight.
+// room says whether another batch may be in flight. After a failure one is tried, and each
+// acknowledgement allows twice as many: a full stream is not flooded, nor a server that came back.
 func (p *Publisher) room() bool {
-	return len(p.send.flight) < p.cfg.MaxInFlight && p.send.flying < p.cfg.QueueBytes/8
+	return len(p.send.flight) < p.send.window && p.send.flying < p.cfg.QueueBytes/8
 }
 
-// sendReady gives each shard its turn, one batch at a time.
+// sendReady sends in the order in which batches were cut, so that partitions keep step in event time.
 func (p *Publisher) sendReady(now int64, everything bool) {
-	idle := 0
-	for idle < wire.Partitions && p.room() {
-		s := &p.shards[p.send.next]
-		p.send.next = (p.send.next + 1) % wire.Partitions
-		s.mu.Lock()
-		b := s.pop()
-		if b == nil || everything || p.rollupsWaited(s, now) {
-			s.release()
-		}
-		if b == nil {
-			b = s.pop()
-		}
-		s.mu.Unlock()
-		if b == nil {
-			idle++
-			continue
-		}
-		idle = 0
-		if !p.sendOne(b, now) {
+	p.releaseDue(now, everything)
+	for p.room() {
+		b := p.takeOldest()
+		if b == nil || !p.sendOne(b, now) {
 			return
 		}
 	}
+}
+
+// releaseDue turns rollups into batches where nothing waits before them, or they waited long enough.
+func (p *Publisher) releaseDue(now int64, everything bool) {
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		if s.first == len(s.ready) || everything || p.rollupsWaited(s, now) {
+			s.release()
+		}
+		s.mu.Unlock()
+	}
+}
+
+// takeOldest takes the batch that was cut first, nil where none is ready.
+func (p *Publisher) takeOldest() *body {
+	var from *shard
+	var oldest uint64
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		if s.first < len(s.ready) && (from == nil || s.ready[s.first].order < oldest) {
+			from, oldest = s, s.ready[s.first].order
+		}
+		s.mu.Unlock()
+	}
+	if from == nil {
+		return nil
+	}
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	return from.pop()
 }
 
 // rollupsWaited says whether rollups must be queued though exchanges are queued before them. Where the

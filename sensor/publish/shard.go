@@ -20,7 +20,7 @@ type body struct {
 	start, end                 uint64 // event time
 	opened                     int64  // clock
 	sequence                   uint64 // 0 until it is sent for the first time; then the body never changes
-	due                        int64  // clock: not to be sent again before
+	order                      uint64 // in which bodies were cut, over all partitions
 }
 
 // size is what the body counts for.
@@ -108,6 +108,7 @@ func (s *shard) cut() {
 
 func (s *shard) push(b *body) {
 	s.p.queued.Add(b.size())
+	b.order = s.p.order.Add(1)
 	if s.first > 0 && s.first*2 > len(s.ready) {
 		n := copy(s.ready, s.ready[s.first:])
 		clear(s.ready[n:])

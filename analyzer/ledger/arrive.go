@@ -241,7 +241,7 @@ func (p *Partition) openSerialOf(r route) uint32 {
 }
 
 // arrivalItems bounds the items that are looked at for evidence before their minute closes.
-const arrivalItems = 1024
+const arrivalItems = 256
 
 // arrivalEvidence adds the newest items of a run to the copy's evidence.
 func (p *Partition) arrivalEvidence(id ID, r *row) {

@@ -35,9 +35,10 @@ type NodeConfig struct {
 	Budget float64
 	// LeaseAge is how long a standby waits for a sign of life before it takes over; default 5 s.
 	LeaseAge time.Duration
-	// LiveGrace and ImportGrace are how long the owner waits, after the first partition is through a
-	// day, for the others: live traffic has an hour until the version is in force (default 30
-	// minutes), an import waits for it (default 5 s). What comes later counts in the next day.
+	// LiveGrace is how long the owner waits, after the first partition is through a day, for the
+	// others: live traffic has an hour until the version is in force. Default 30 minutes. ImportGrace
+	// is how long it waits, in an import, after the last of the others came nearer, since partitions
+	// wait for it. Default 2 s. What comes later counts in the next day.
 	LiveGrace, ImportGrace time.Duration
 	// OnError is told of the world's faults; OnOwner when this process becomes or ceases to be the
 	// owner. They must not block.
@@ -79,7 +80,7 @@ func NewNode(cfg NodeConfig) *Node {
 		cfg.LiveGrace = 30 * time.Minute
 	}
 	if cfg.ImportGrace <= 0 {
-		cfg.ImportGrace = 5 * time.Second
+		cfg.ImportGrace = 2 * time.Second
 	}
 	if cfg.OnError == nil {
 		cfg.OnError = func(error) {}

@@ -108,8 +108,9 @@ type owner struct {
 	revision uint64                  // of stateKey; 0: none
 	unsaved  *weirv1.PopulationState // a version that could not be written yet
 	newest   [partitions]int64       // the newest event hour of each partition; 0: none
-	reached  time.Time               // when the first partition was through the day to be closed
-	closing  int64                   // its last hour
+	closing  int64                   // the last hour of the day to be closed, once a partition is through it
+	reached  time.Time               // when the first partition was
+	moved    time.Time               // when another came a step nearer
 }
 
 // renew writes the lease again. A revision that is not ours means that it is not ours any more.
@@ -257,6 +258,9 @@ func (o *owner) fold(msg jetstream.Msg) {
 	}
 	if o.state.Fold(m) {
 		o.newest[m.Partition] = max(o.newest[m.Partition], int64(m.EventHour))
+		if int64(m.EventHour) <= o.closing {
+			o.moved = time.Now()
+		}
 	}
 }
 
@@ -312,8 +316,9 @@ func (o *owner) closeDays(ctx context.Context, now time.Time) error {
 }
 
 // dayOver says whether the day to be closed next is over in every partition that has been heard of
-// in the last two days, or in one of them for long enough. The first day of a deployment waits in
-// any case: who has not been heard of may just be slow to begin.
+// in the last two days, or in one of them for long enough: live traffic goes by the clock, an import
+// as long as others come nearer. The first day of a deployment waits in any case: who has not been
+// heard of may just be slow to begin.
 func (o *owner) dayOver(now time.Time) bool {
 	last, ok := o.state.openDay()
 	if !ok {
@@ -328,13 +333,12 @@ func (o *owner) dayOver(now time.Time) bool {
 		return false
 	}
 	if o.closing != last {
-		o.closing, o.reached = last, now
+		o.closing, o.reached, o.moved = last, now, now
 	}
-	grace := o.node.cfg.ImportGrace
 	if now.Unix()/3600-last <= liveWithin {
-		grace = o.node.cfg.LiveGrace
+		return all || now.Sub(o.reached) >= o.node.cfg.LiveGrace
 	}
-	return all || now.Sub(o.reached) >= grace
+	return all || now.Sub(o.moved) >= o.node.cfg.ImportGrace
 }
 
 // release lets a standby take over at once.

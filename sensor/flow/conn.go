@@ -32,7 +32,7 @@ func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 		return
 	}
 	if useAck {
-		t.acknowledge(c, side.Other(), s.Ack)
+		t.acknowledge(c, side.Other(), s.Ack, seq)
 	}
 	switch l := c.lane(side); {
 	case s.PayloadLen > 0:
@@ -113,8 +113,8 @@ func (t *Tracker) again(s *packet.Segment) {
 	t.unknown(h, &k, srcLow, s)
 }
 
-// acknowledge notes what a side's peer has received.
-func (t *Tracker) acknowledge(c *conn, side stream.Side, ack uint32) {
+// acknowledge notes what a side's peer has received, when it sent a segment that begins at seq.
+func (t *Tracker) acknowledge(c *conn, side stream.Side, ack, seq uint32) {
 	p := c.lane(side)
 	if p.state&laneSynced == 0 {
 		p.sync(ack, laneGuess)
@@ -129,7 +129,7 @@ func (t *Tracker) acknowledge(c *conn, side stream.Side, ack uint32) {
 	}
 	p.acked = a
 	if a > p.off && p.ackAt == 0 {
-		p.ackAt, p.ackTo = t.now, a
+		p.ackAt, p.ackTo, p.ackSeq = t.now, a, seq
 	}
 }
 

@@ -145,7 +145,7 @@ func (t *Tracker) land() {
 
 // holes makes gaps of the holes that waited long enough.
 func (t *Tracker) holes(c *conn, side stream.Side) {
-	l := c.lane(side)
+	l, p := c.lane(side), c.lane(side.Other())
 	for c.flags&ignored == 0 {
 		to, ok := l.hole()
 		if !ok {
@@ -155,9 +155,9 @@ func (t *Tracker) holes(c *conn, side stream.Side) {
 		switch {
 		case l.acked > l.off:
 			if l.ackAt == 0 || l.ackTo <= l.off {
-				l.ackAt, l.ackTo = t.now, l.acked
+				l.ackAt, l.ackTo, l.ackSeq = t.now, l.acked, p.seq(p.top)
 			}
-			if t.now-l.ackAt < t.cfg.AckSlack {
+			if t.now-l.ackAt < t.cfg.AckSlack && !l.passed(p) {
 				return
 			}
 			to = min(to, l.ackTo)

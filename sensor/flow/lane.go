@@ -29,6 +29,7 @@ type lane struct {
 	n      int32  // how many they are
 	far    uint32 // sequence number that was too far ahead to be believed, if laneFar
 	newISN uint32 // of a SYN that waits for proof, if laneNewISN
+	ackSeq uint32 // sequence number of the other side's segment that acknowledged at ackAt
 }
 
 // state of a lane.
@@ -82,6 +83,12 @@ func (l *lane) hole() (end int64, ok bool) {
 	}
 	// An acknowledged single byte with nothing behind it may well be a FIN that was not captured.
 	return l.acked, l.acked > l.off+1
+}
+
+// passed says that a side has acknowledged what its peer p sent after p had received the bytes that are
+// missing: they were sent before that, on the same way, and the capture lost them.
+func (l *lane) passed(p *lane) bool {
+	return p.state&laneSynced != 0 && int32(p.seq(p.acked)-l.ackSeq) > 0
 }
 
 // believe says whether something far outside the window is to be taken for real: it is if it goes

@@ -195,7 +195,9 @@ func (f *framer) transferEncoding(v []byte) {
 }
 
 // framing settles rules 3 to 8 of RFC 9112 section 6.3. Where the RFC wants a request refused, the
-// server reads no further message from the connection: the rest is this request's body.
+// server reads no further message from the connection: the rest is this request's body. But one with
+// an unknown coding and a length is read by its length, as servers do that know no codings: else a
+// client could hide what it asks for next. Of a response the coding wins, RFC 9112 section 6.3 rule 4.
 func (f *framer) framing(role Role) (Framing, int64) {
 	switch {
 	case f.chunked:
@@ -209,6 +211,9 @@ func (f *framer) framing(role Role) (Framing, int64) {
 			return UntilClose, -1
 		}
 		f.anomalies.Add(exchange.TransferEncodingAndLength)
+		if role == Response {
+			return UntilClose, -1
+		}
 	}
 	switch {
 	case f.badLength:

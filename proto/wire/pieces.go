@@ -10,11 +10,12 @@ import (
 	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
 )
 
-// Tags of Batch's lists: field number and wire type 2.
+// Tags of Batch's fields that grow piece by piece: field number and wire type.
 const (
 	tagExchanges = 14<<3 | 2
 	tagRollups   = 15<<3 | 2
 	tagLinks     = 16<<3 | 2 // two bytes as a varint
+	tagMark      = 19 << 3
 )
 
 // message is what vtprotobuf generates.
@@ -31,6 +32,9 @@ func AppendRollup(dst []byte, r *weirv1.Rollup) []byte { return appendField(dst,
 
 // AppendLink appends l as one element of a Batch's links.
 func AppendLink(dst []byte, l *weirv1.PrincipalLink) []byte { return appendField(dst, tagLinks, l) }
+
+// AppendMark appends a Batch's mark.
+func AppendMark(dst []byte) []byte { return append(binary.AppendUvarint(dst, tagMark), 1) }
 
 func appendField(dst []byte, tag uint64, m message) []byte {
 	size := m.SizeVT()

@@ -47,6 +47,7 @@ type Publisher struct {
 
 	counters atomic.Pointer[func() []*weirv1.Counter]
 	event    uint64 // the event window in which an import stands
+	marked   uint64 // the day, from 1, that every partition knows an import to stand in
 	started  int64
 
 	wake chan struct{} // capacity 1: something to do for the loop
@@ -141,6 +142,30 @@ func (p *Publisher) advance(t uint64) {
 	p.event = window
 	for i := range p.shards {
 		p.shards[i].seal()
+	}
+	p.mark(t)
+}
+
+// Marks tell every partition that an import has passed a day, an hour after it: the analyzer makes
+// its population of whole days, and a partition that has nothing to tell for days would hold the
+// others up. The hour is beyond any lateness bound in use.
+const (
+	markEvery = uint64(24 * time.Hour)
+	markAfter = uint64(time.Hour)
+)
+
+func (p *Publisher) mark(t uint64) {
+	day := (max(t, markAfter)-markAfter)/markEvery + 1 // 0: nothing came yet, so nothing lies behind
+	if day <= p.marked {
+		return
+	}
+	first := p.marked == 0
+	p.marked = day
+	if first {
+		return
+	}
+	for i := range p.shards {
+		p.shards[i].mark((day-1)*markEvery + markAfter)
 	}
 }
 

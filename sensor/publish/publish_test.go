@@ -185,6 +185,37 @@ func TestAnImportSentTwiceIsTheSame(t *testing.T) {
 	}
 }
 
+func TestAnImportTellsEveryPartitionThatADayIsOver(t *testing.T) {
+	m := newMemory(t)
+	cfg := config()
+	cfg.SensorID, cfg.BootID, cfg.Import, cfg.EventWindow = publish.ImportSensor, 7, true, time.Hour
+	p := publish.New(cfg, m, nil)
+	const day = int64(24 * time.Hour)
+	x := newSample(5, 1, 1).next() // one principal: 63 partitions have nothing to tell
+	for _, at := range []int64{20000*day + int64(90*time.Minute), 20001*day - 1, 20001*day + int64(30*time.Minute), 20001*day + int64(2*time.Hour), 20004*day + int64(2*time.Hour)} {
+		x.ID[0]++
+		x.PartStart, x.PartEnd = at, at
+		p.Exchange(x)
+	}
+	if err := p.Close(patience(t)); err != nil {
+		t.Fatal(err)
+	}
+	marks := map[uint64]int{}
+	for _, b := range m.got {
+		if !b.Mark {
+			continue
+		}
+		if len(b.Exchanges) != 0 {
+			t.Error("a mark carries exchanges")
+		}
+		marks[b.WindowEndUnixNano]++
+	}
+	want := map[uint64]int{uint64(20001*day + int64(time.Hour)): 64, uint64(20004*day + int64(time.Hour)): 64}
+	if d := cmp.Diff(want, marks); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestABatchIsCutByCountAndBytes(t *testing.T) {
 	m := newMemory(t)
 	cfg := config()

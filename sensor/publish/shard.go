@@ -86,6 +86,18 @@ func (s *shard) appendLink(l *weirv1.PrincipalLink) {
 	s.grown(b, before)
 }
 
+// mark cuts a batch that only says that event time has passed end.
+func (s *shard) mark(end uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.current()
+	before := len(b.raw)
+	b.raw = wire.AppendMark(b.raw)
+	b.cover(end, end)
+	s.grown(b, before)
+	s.cut()
+}
+
 // grown counts what a body took and cuts it where it is full.
 func (s *shard) grown(b *body, before int) {
 	s.p.open.Add(int64(len(b.raw) - before))

@@ -2288,8 +2288,11 @@ type Batch struct {
 	Links               []*PrincipalLink       `protobuf:"bytes,16,rep,name=links,proto3" json:"links,omitempty"`
 	Counters            []*Counter             `protobuf:"bytes,17,rep,name=counters,proto3" json:"counters,omitempty"` // cumulative, as of the window's end
 	Gaps                []*Gap                 `protobuf:"bytes,18,rep,name=gaps,proto3" json:"gaps,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// An import has passed the window's end: nothing earlier of this partition follows. Partitions that
+	// have nothing to tell learn from it that a day is over.
+	Mark          bool `protobuf:"varint,19,opt,name=mark,proto3" json:"mark,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Batch) Reset() {
@@ -2446,6 +2449,13 @@ func (x *Batch) GetGaps() []*Gap {
 		return x.Gaps
 	}
 	return nil
+}
+
+func (x *Batch) GetMark() bool {
+	if x != nil {
+		return x.Mark
+	}
+	return false
 }
 
 type Heartbeat struct {
@@ -3993,7 +4003,7 @@ const file_weir_v1_weir_proto_rawDesc = "" +
 	"\x03Gap\x12&\n" +
 	"\x0fstart_unix_nano\x18\x01 \x01(\x06R\rstartUnixNano\x12\"\n" +
 	"\rend_unix_nano\x18\x02 \x01(\x06R\vendUnixNano\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xca\x05\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xde\x05\n" +
 	"\x05Batch\x12%\n" +
 	"\x0eschema_version\x18\x01 \x01(\rR\rschemaVersion\x12,\n" +
 	"\x12credentials_key_id\x18\x02 \x01(\rR\x10credentialsKeyId\x12$\n" +
@@ -4013,7 +4023,8 @@ const file_weir_v1_weir_proto_rawDesc = "" +
 	"\arollups\x18\x0f \x03(\v2\x0f.weir.v1.RollupR\arollups\x12,\n" +
 	"\x05links\x18\x10 \x03(\v2\x16.weir.v1.PrincipalLinkR\x05links\x12,\n" +
 	"\bcounters\x18\x11 \x03(\v2\x10.weir.v1.CounterR\bcounters\x12 \n" +
-	"\x04gaps\x18\x12 \x03(\v2\f.weir.v1.GapR\x04gaps\"\xd6\x03\n" +
+	"\x04gaps\x18\x12 \x03(\v2\f.weir.v1.GapR\x04gaps\x12\x12\n" +
+	"\x04mark\x18\x13 \x01(\bR\x04mark\"\xd6\x03\n" +
 	"\tHeartbeat\x12%\n" +
 	"\x0eschema_version\x18\x01 \x01(\rR\rschemaVersion\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12\x1b\n" +

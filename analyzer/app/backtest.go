@@ -78,6 +78,7 @@ func newTrial(cfg *config.Config, env *Env) (*trial, error) {
 	for p := range t.parts {
 		t.parts[p] = newPartition(cfg, p)
 	}
+	var votes [wire.Partitions][]byte
 	if cfg.LoadState != "" {
 		states, err := checkpoint.LoadFile(cfg.LoadState)
 		if err != nil {
@@ -90,14 +91,19 @@ func newTrial(cfg *config.Config, env *Env) (*trial, error) {
 			if err := restorePopulation(&from, &states[i]); err != nil {
 				return nil, fmt.Errorf("load %s: %w", cfg.LoadState, err)
 			}
+			votes[states[i].Partition] = states[i].Extra[sectionVotes]
 			t.closed = max(t.closed, t.parts[states[i].Partition].Closed())
 		}
 		t.newest = t.closed
 	}
 	t.population = population.NewLocal(wire.Partitions, cfg.Budget, from, t.isOpen)
 	for p := range t.parts {
-		votes := t.population.Summariser(p)
-		t.parts[p].Vote(votes)
+		t.parts[p].Vote(t.population.Summariser(p))
+		if len(votes[p]) > 0 {
+			if err := t.parts[p].Votes().Restore(votes[p]); err != nil {
+				return nil, fmt.Errorf("load %s: votes of partition %d: %w", cfg.LoadState, p, err)
+			}
+		}
 	}
 	return t, nil
 }

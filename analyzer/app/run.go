@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -114,7 +113,8 @@ func serve(ctx context.Context, cfg *config.Config, conn *natsconn.Conn, env *En
 	if err != nil {
 		return err
 	}
-	all, err := loadShards(ctx, cfg, js, store, pop, alert.Meta{Cluster: cfg.Cluster, Version: env.Version}, log)
+	w := &world{js: js, store: store, source: source, pop: pop, meta: alert.Meta{Cluster: cfg.Cluster, Version: env.Version}}
+	all, err := loadShards(ctx, cfg, w, log)
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,10 @@ func serve(ctx context.Context, cfg *config.Config, conn *natsconn.Conn, env *En
 		emit(map[bool]float64{true: 1}[reloads.good.Load()])
 	})
 	h.Handle("/api/v1/", api.Handler(view))
-	return runAll(ctx, cfg, all, source, pop, js, h, reloads, log)
+	return runAll(ctx, cfg, all, w, h, reloads, log)
 }
 
-func loadShards(ctx context.Context, cfg *config.Config, js jetstream.JetStream, store *checkpoint.Store, pop *population.Node, meta alert.Meta, log zerolog.Logger) ([]*shard, error) {
+func loadShards(ctx context.Context, cfg *config.Config, w *world, log zerolog.Logger) ([]*shard, error) {
 	seeds := map[int]*checkpoint.State{}
 	if cfg.LoadState != "" {
 		states, err := checkpoint.LoadFile(cfg.LoadState)
@@ -141,7 +141,7 @@ func loadShards(ctx context.Context, cfg *config.Config, js jetstream.JetStream,
 	}
 	all := make([]*shard, wire.Partitions)
 	for p := range all {
-		all[p] = newShard(cfg, p, js, store, pop, meta, log.With().Int(logs.Partition, p).Logger())
+		all[p] = newShard(cfg, p, w, log.With().Int(logs.Partition, p).Logger())
 		all[p].seed = seeds[p]
 		if err := all[p].load(ctx); err != nil {
 			return nil, err
@@ -150,19 +150,19 @@ func loadShards(ctx context.Context, cfg *config.Config, js jetstream.JetStream,
 	return all, nil
 }
 
-func runAll(ctx context.Context, cfg *config.Config, all []*shard, source *ingest.Source, pop *population.Node, js jetstream.JetStream, h *health.Health, reloads *reloader, log zerolog.Logger) error {
+func runAll(ctx context.Context, cfg *config.Config, all []*shard, w *world, h *health.Health, reloads *reloader, log zerolog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// Partitions end when the source has closed their queues, not when the signal comes.
 	background := context.WithoutCancel(ctx)
 	var owners sync.WaitGroup
 	for _, s := range all {
-		owners.Go(func() { s.run(background, source.Partition(s.number)) })
+		owners.Go(func() { s.run(background, w.source.Partition(s.number)) })
 	}
 	popCtx, stopPop := context.WithCancel(background)
-	group.Go(func() error { return pop.Run(popCtx, js) })
+	group.Go(func() error { return w.pop.Run(popCtx, w.js) })
 	group.Go(func() error {
 		defer stopPop()
-		err := source.Run(ctx)
+		err := w.source.Run(ctx)
 		owners.Wait()
 		return err
 	})
@@ -174,6 +174,7 @@ func runAll(ctx context.Context, cfg *config.Config, all []*shard, source *inges
 		})
 	}
 	group.Go(func() error { reloads.run(ctx); return nil })
+	group.Go(func() error { collect(ctx, w.store, log); return nil })
 	if cfg.ReadyFile != "" {
 		if err := os.WriteFile(cfg.ReadyFile, []byte("ready\n"), 0o644); err != nil {
 			log.Error().Err(err).Msg("cannot write the ready file")
@@ -185,6 +186,22 @@ func runAll(ctx context.Context, cfg *config.Config, all []*shard, source *inges
 		return nil
 	}
 	return err
+}
+
+// collect removes chunks that no manifest names, at the start and once an hour.
+func collect(ctx context.Context, store *checkpoint.Store, log zerolog.Logger) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if _, err := store.Collect(ctx, time.Now().Add(-time.Hour)); err != nil && ctx.Err() == nil {
+			log.Warn().Err(err).Msg("cannot collect old chunks of checkpoints; trying again in an hour")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // run answers SIGHUP: it reads the configuration again and keeps the old one when the new one is

@@ -41,6 +41,7 @@ type shard struct {
 	cfg    *config.Config
 	js     jetstream.JetStream
 	store  *checkpoint.Store
+	source *ingest.Source
 	pop    *population.Node
 	meta   alert.Meta
 	log    zerolog.Logger
@@ -62,6 +63,15 @@ type shard struct {
 	shown figures // a copy for other goroutines
 }
 
+// world is what all shards share.
+type world struct {
+	js     jetstream.JetStream
+	store  *checkpoint.Store
+	source *ingest.Source
+	pop    *population.Node
+	meta   alert.Meta
+}
+
 // figures are what a shard shows of itself to metrics and to the API's summary.
 type figures struct {
 	summary  api.Summary
@@ -77,8 +87,8 @@ type figures struct {
 	failures uint64
 }
 
-func newShard(cfg *config.Config, number int, js jetstream.JetStream, store *checkpoint.Store, pop *population.Node, meta alert.Meta, log zerolog.Logger) *shard {
-	s := &shard{number: number, cfg: cfg, js: js, store: store, pop: pop, meta: meta, log: log, ask: make(chan func())}
+func newShard(cfg *config.Config, number int, w *world, log zerolog.Logger) *shard {
+	s := &shard{number: number, cfg: cfg, js: w.js, store: w.store, source: w.source, pop: w.pop, meta: w.meta, log: log, ask: make(chan func())}
 	s.now.alerts = map[[2]string]uint64{}
 	return s
 }
@@ -90,7 +100,7 @@ func (s *shard) load(ctx context.Context) error {
 		return fmt.Errorf("load the checkpoint of partition %d: %w", s.number, err)
 	}
 	if state.Generation == 0 && s.seed != nil {
-		state.Ledger, state.Incidents, state.Extra = s.seed.Ledger, s.seed.Incidents, s.seed.Extra
+		state = *s.seed
 	}
 	s.part = newPartition(s.cfg, s.number)
 	s.marks, s.outbox = ingest.NewWatermarks(), alert.NewOutbox(0)
@@ -158,9 +168,7 @@ func (s *shard) drain(ctx context.Context, d *ingest.Delivery, in <-chan *ingest
 // take applies one delivery, once.
 func (s *shard) take(ctx context.Context, d *ingest.Delivery) {
 	if s.epoch != "" && d.Epoch != s.epoch {
-		// Another owner may have been in between: what it saved is what counts, and what was not
-		// saved here comes again.
-		if err := s.load(ctx); err != nil {
+		if err := s.takeOver(ctx); err != nil {
 			s.fail(err, "take over")
 			_ = d.Nak(time.Second)
 			return
@@ -183,6 +191,19 @@ func (s *shard) take(ctx context.Context, d *ingest.Delivery) {
 	}
 	s.dirty = true
 	s.acks = append(s.acks, d.Ack)
+}
+
+// takeOver begins a new ownership. When another owner was in between, what it saved is what counts,
+// and what was not saved here comes again.
+func (s *shard) takeOver(ctx context.Context) error {
+	mine, err := s.store.Current(ctx, s.number)
+	if err != nil {
+		return fmt.Errorf("look for another owner's checkpoint: %w", err)
+	}
+	if mine {
+		return nil
+	}
+	return s.load(ctx)
 }
 
 // judge looks at what arrived, then closes the minutes that newer data has passed.
@@ -236,6 +257,9 @@ func (s *shard) settle(ctx context.Context) {
 	if idle := time.Since(s.lastData); idle >= s.cfg.Lateness && s.part.Ledger.Newest() > 0 {
 		s.close(ctx, s.part.Ledger.Newest()/minute*minute+minute)
 	}
+	if s.imported && time.Since(s.lastData) >= s.cfg.CheckpointEvery {
+		s.part.Ledger.Arrivals(func(*ledger.View) {}) // counted, not judged: an import is judged by closed minutes
+	}
 	if s.dirty {
 		if err := s.save(ctx); err != nil {
 			s.fail(err, "make the state durable")
@@ -262,6 +286,7 @@ func (s *shard) save(ctx context.Context) error {
 	})
 	if errors.Is(err, checkpoint.ErrFenced) {
 		s.log.Warn().Msg("another analyzer owns this partition now: its state is taken, unsaved batches come again")
+		s.source.GiveBack(s.number)
 		return s.load(ctx)
 	}
 	if err != nil {
@@ -300,10 +325,11 @@ func (s *shard) recovered() {
 
 // show copies the figures to where other goroutines may read them.
 func (s *shard) show() {
-	t := s.part.Ledger.Totals()
+	t, open := s.part.Ledger.Totals(), s.part.Ledger.Open()
 	summary := api.Summary{
-		Principals: s.part.Ledger.Len(), Requests: t.Requests, Records: t.Records, RequestBytes: t.RequestBytes,
-		ResponseBytes: t.ResponseBytes, EstimatedRecords: t.EstimatedRecords, OpenIncidents: len(s.part.Book.Open()),
+		Principals: s.part.Ledger.Len(), Requests: t.Requests + open.Requests, Records: t.Records + open.Records,
+		RequestBytes: t.RequestBytes + open.RequestBytes, ResponseBytes: t.ResponseBytes + open.ResponseBytes,
+		EstimatedRecords: t.EstimatedRecords + open.EstimatedRecords, OpenIncidents: len(s.part.Book.Open()),
 	}
 	s.now.summary, s.now.closed = summary, s.part.Closed()
 	s.now.counters, s.now.outbox = s.part.Ledger.Counters(), len(s.outbox.Pending())

@@ -28,7 +28,7 @@ func savePartition(number int, p *partition.Partition) checkpoint.State {
 }
 
 func sections(p *partition.Partition) map[string][]byte {
-	return map[string][]byte{sectionProgress: p.AppendProgress(nil)}
+	return map[string][]byte{sectionProgress: p.AppendProgress(nil), sectionVotes: p.Votes().AppendSnapshot(nil)}
 }
 
 // restorePartition puts a saved state into an empty partition.
@@ -41,6 +41,11 @@ func restorePartition(p *partition.Partition, s *checkpoint.State) error {
 	if len(s.Incidents) > 0 {
 		if err := p.Book.Restore(s.Incidents); err != nil {
 			return fmt.Errorf("restore the incidents: %w", err)
+		}
+	}
+	if votes := s.Extra[sectionVotes]; len(votes) > 0 {
+		if err := p.Votes().Restore(votes); err != nil {
+			return fmt.Errorf("restore the votes: %w", err)
 		}
 	}
 	return p.RestoreProgress(s.Extra[sectionProgress])

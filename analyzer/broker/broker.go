@@ -171,7 +171,7 @@ func (b *Broker) InProcessConn() (net.Conn, error) { return b.ns.InProcessConn()
 
 // ConnectionFile is the path of the file that the user "sensor", "analyzer" or "reader" connects
 // with: a JSON object with url, user, password and inbox_prefix, mode 0600.
-func (b *Broker) ConnectionFile(user string) string { return connectionFile(b.dir, user) }
+func (b *Broker) ConnectionFile(user string) string { return ConnectionFile(b.dir, user) }
 
 // Shutdown stops the server and returns when its store is closed. It may be called again.
 func (b *Broker) Shutdown() {

@@ -104,14 +104,15 @@ func (s secrets) writeFiles(dir, url string) error {
 		if err != nil {
 			return fmt.Errorf("write connection file: %w", err)
 		}
-		if err := writeFile(connectionFile(dir, user), append(data, '\n')); err != nil {
+		if err := writeFile(ConnectionFile(dir, user), append(data, '\n')); err != nil {
 			return fmt.Errorf("write connection file: %w", err)
 		}
 	}
 	return nil
 }
 
-func connectionFile(dir, user string) string { return filepath.Join(dir, user+".nats.json") }
+// ConnectionFile is the path of the connection file of a user of the server that keeps its data in dir.
+func ConnectionFile(dir, user string) string { return filepath.Join(dir, user+".nats.json") }
 
 // writeFile writes all or nothing, readable by the owner alone.
 func writeFile(path string, data []byte) error {

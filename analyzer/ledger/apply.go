@@ -101,7 +101,7 @@ func (p *Partition) applyExchange(x *weirv1.Exchange, end int64) {
 	it := item{
 		exchange: [16]byte(x.ExchangeId), time: t, part: x.PartNumber, requests: x.RequestCount,
 		records: x.RecordCount, sensitive: x.SensitiveObjects,
-		response: x.HttpResponseHeaderSize + x.HttpResponseBodySize, sent: x.HttpRequestHeaderSize + x.HttpRequestBodySize,
+		response: x.HttpResponseBodySize, sent: x.HttpRequestBodySize,
 		bodyAt: x.ResponseBodyOffset, body: x.HttpResponseBodySize,
 		requested: max(x.RequestedObjects, uint32(len(x.RequestedObjectHashes))), sequential: x.SequentialObjects,
 		status: uint16(x.HttpResponseStatusCode), port: uint16(x.ClientPort), rank: uint8(x.ObservationRank), extra: none,
@@ -167,7 +167,7 @@ func (p *Partition) applyRollup(x *weirv1.Rollup, end int64) {
 		time: t, records: x.RecordCount, guessed: min(x.RecordCountEstimated, x.RecordCount),
 		requests: narrow(x.RequestsNone + x.Requests_1Xx + x.Requests_2Xx + x.Requests_3Xx + x.Requests_4Xx + x.Requests_5Xx),
 		accepted: narrow(x.Requests_2Xx + x.Requests_3Xx), refused: narrow(x.Requests_4Xx - denied), denied: narrow(denied),
-		response: x.HttpResponseHeaderSize + x.HttpResponseBodySize, sent: x.HttpRequestHeaderSize + x.HttpRequestBodySize,
+		response: x.HttpResponseBodySize, sent: x.HttpRequestBodySize,
 		sequential: narrow(x.SequentialObjects), requested: narrow(max(x.SequentialObjects, x.RequestedRefusedObjects)),
 		rank: uint8(x.ObservationRank), extra: none, marks: isRollup | isScored | marksOf(x.SensitiveInspected, inspected),
 	}

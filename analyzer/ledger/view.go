@@ -97,7 +97,7 @@ type Run struct {
 	Sensitive     uint64 // values of personal-data classes
 }
 
-// Totals are exact sums.
+// Totals are exact sums. Bytes are those of bodies as sent, headers not counted.
 type Totals struct {
 	Requests, Records, ResponseBytes, RequestBytes uint64
 	EstimatedRecords                               uint64 // the part of Records that was estimated

@@ -257,9 +257,6 @@ func (s *shard) settle(ctx context.Context) {
 	if idle := time.Since(s.lastData); idle >= s.cfg.Lateness && s.part.Ledger.Newest() > 0 {
 		s.close(ctx, s.part.Ledger.Newest()/minute*minute+minute)
 	}
-	if s.imported && time.Since(s.lastData) >= s.cfg.CheckpointEvery {
-		s.part.Ledger.Arrivals(func(*ledger.View) {}) // counted, not judged: an import is judged by closed minutes
-	}
 	if s.dirty {
 		if err := s.save(ctx); err != nil {
 			s.fail(err, "make the state durable")

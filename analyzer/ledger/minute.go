@@ -126,8 +126,9 @@ type minute struct {
 	byRoute map[route]uint32
 	texts   []string // 0 is ""
 	byText  map[string]uint32
-	written int  // items that a snapshot or change has
-	rollups bool // at least one
+	sum     Totals // of all items, copies too
+	written int    // items that a snapshot or change has
+	rollups bool   // at least one
 }
 
 // stores lend to all minutes of a partition.
@@ -141,7 +142,7 @@ func newMinute(s *stores) *minute {
 }
 
 func (m *minute) reset(start int64) {
-	m.start, m.written, m.rollups = start, 0, false
+	m.start, m.written, m.rollups, m.sum = start, 0, false, Totals{}
 	clear(m.byID)
 	clear(m.byRoute)
 	clear(m.byText)
@@ -216,6 +217,7 @@ func (m *minute) push(id ID, it *item) *part {
 	}
 	q := m.parts.at(i)
 	it.next = q.head
+	m.sum.add(it)
 	at, place := m.items.add(&m.stores.items)
 	*place = *it
 	q.head = at

@@ -170,23 +170,18 @@ func (p *Partition) Totals() Totals {
 	return t
 }
 
-// Open are the sums over the minutes that are not closed yet, as Arrivals saw them last: Totals and
-// Open together are everything that came, but for what the end of its minute may still show to be a
-// second copy.
+// Open are the sums over the minutes that are not closed yet: Totals and Open together are everything
+// that came, but for what the end of its minute may still show to be a second copy.
 func (p *Partition) Open() Totals {
 	var t Totals
 	for _, m := range p.minutes {
-		for i := range m.parts.n {
-			q := m.parts.at(i)
-			t.Requests += q.total.Requests
-			t.Records += q.total.Records
-			t.EstimatedRecords += q.total.EstimatedRecords
-			t.RequestBytes += q.total.RequestBytes
-			t.ResponseBytes += q.total.ResponseBytes
-			t.FreshObjects += q.total.FreshObjects
-			t.SensitiveObjects += q.total.SensitiveObjects
-			t.Refused += q.total.Refused
-		}
+		t.Requests += m.sum.Requests
+		t.Records += m.sum.Records
+		t.EstimatedRecords += m.sum.EstimatedRecords
+		t.RequestBytes += m.sum.RequestBytes
+		t.ResponseBytes += m.sum.ResponseBytes
+		t.SensitiveObjects += m.sum.SensitiveObjects
+		t.Refused += m.sum.Refused
 	}
 	return t
 }

@@ -13,6 +13,7 @@ func connectionScenes() []scene {
 		{"tuple-reuse-after-fin", []string{"tuple-reuse"}, reuse(func(t *talk) { t.close(client) })},
 		{"tuple-reuse-after-rst", []string{"tuple-reuse"}, reuse(func(t *talk) { t.rst(server) })},
 		{"tuple-reuse-without-close", []string{"tuple-reuse"}, reuse(func(*talk) {})},
+		{"response-before-request", []string{"out-of-order"}, responseFirst},
 		{"interleaved", []string{"keepalive-multi"}, interleaved},
 		{"half-close", []string{"half-close", "close-delimited"}, halfClose},
 		{"syn-twice", []string{"retransmit"}, synTwice},

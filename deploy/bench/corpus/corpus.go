@@ -30,7 +30,7 @@ type scene struct {
 func scenes() []scene {
 	var all []scene
 	for _, some := range [][]scene{messageScenes(), framingScenes(), switchScenes(), segmentScenes(), lossScenes(),
-		connectionScenes(), linkScenes(), tunnelScenes(), fileScenes(), otherScenes()} {
+		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()), connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), fileScenes(), otherScenes(), mixedScenes()} {
 		all = append(all, some...)
 	}
 	return all

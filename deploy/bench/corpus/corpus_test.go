@@ -92,7 +92,7 @@ func TestNowhereToWrite(t *testing.T) {
 }
 
 // broken are captures whose packets are meant to be wrong or cut.
-var broken = map[string]bool{"not-ip": true, "http-among-others": true, "checksum-offload": true, "snaplen-cuts-bodies": true,
+var broken = map[string]bool{"not-ip": true, "http-among-others": true, "checksum-offload": true, "snaplen-cuts-heads": true, "giant-frames-without-length": true, "snaplen-cuts-bodies": true,
 	"snaplen-cuts-chunks": true, "ip-fragments": true, "ip-fragments-6": true}
 
 // unknown are captures for which the other decoder has no reader, or none of several link types.
@@ -103,6 +103,7 @@ func TestSoundToAnotherDecoder(t *testing.T) {
 	dir, _, captures := write(t)
 	for _, c := range captures {
 		name := strings.TrimSuffix(c.Name, ".pcap")
+		name = strings.TrimSuffix(strings.TrimSuffix(name, "-slow"), "-delayed-acks")
 		if broken[name] || unknown[name] {
 			continue
 		}

@@ -13,7 +13,6 @@ func segmentScenes() []scene {
 		{"retransmit-of-old", []string{"retransmit"}, retransmitOld},
 		{"out-of-order", []string{"out-of-order"}, outOfOrder},
 		{"out-of-order-heads", []string{"out-of-order"}, outOfOrderHeads},
-		{"response-before-request", []string{"out-of-order"}, responseFirst},
 		{"fin-before-data", []string{"out-of-order", "close-delimited"}, finFirst},
 		{"overlap", []string{"overlap"}, overlap},
 		{"overlap-conflict", []string{"overlap-conflict", "malformed-evasive"}, overlapConflict},

@@ -22,7 +22,9 @@ type tape struct {
 	frames  []frame
 	truth   []*score.Truth
 	talks   uint16
-	pause   time.Duration // before the next frame
+	step    time.Duration // between frames; 0 for 1 ms
+	pause   time.Duration // more, before the next frame
+	delayed bool          // hosts acknowledge with their next bytes only
 	clock   time.Duration
 	ipID    uint16
 }
@@ -35,7 +37,7 @@ type frame struct {
 }
 
 func (p *tape) put(data []byte) {
-	p.clock += time.Millisecond + p.pause
+	p.clock += max(p.step, time.Millisecond) + p.pause
 	p.pause = 0
 	p.frames = append(p.frames, frame{at: p.clock, data: data})
 }
@@ -139,7 +141,7 @@ func (t *talk) say(from host, text string) {
 		t.next[from] += uint32(n)
 		text = text[n:]
 	}
-	if !t.quiet {
+	if !t.quiet && !t.delayed {
 		t.ack(from.other())
 	}
 }

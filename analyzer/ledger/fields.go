@@ -93,7 +93,7 @@ func (p *Partition) rowFields(c *codec, r *row) {
 	}
 	c.f64(&r.hourRecords)
 	c.f64(&r.enum)
-	for _, v := range []*float32{&r.hourMaxDay, &r.hourMax, &r.enumMax, &r.off, &r.offMax, &r.hourWeight, &r.profileSum, &r.binRecords} {
+	for _, v := range []*float32{&r.hourMaxDay, &r.hourCalm, &r.hourLate, &r.hourMax, &r.enumMax, &r.off, &r.offMax, &r.hourWeight, &r.profileSum, &r.binRecords} {
 		c.f32(v)
 	}
 	c.bytes(r.profile[:])

@@ -38,6 +38,8 @@ type row struct {
 	hourRecords      float64
 	enum             float64
 	hourMaxDay       float32
+	hourCalm         float32 // as hourMaxDay, without the hours of a run that began today
+	hourLate         float32 // a closed day's hourMaxDay that hourMax learns a day later
 	hourMax          float32
 	enumMax          float32
 	off, offMax      float32
@@ -207,6 +209,9 @@ func (p *Partition) closeHour(id ID, r *row, told bool) {
 			p.onHour(id, p.show(&p.hookView, id, r, r.minute+minuteNanos, false), int64(r.hour), r.hourRecords)
 		}
 		r.hourMaxDay = max(r.hourMaxDay, float32(r.hourRecords))
+		if r.run == 0 || dayOf(p.runs.at(r.run).start) != r.day {
+			r.hourCalm = max(r.hourCalm, float32(r.hourRecords))
+		}
 	}
 	r.hourRecords = 0
 	r.closeBin()
@@ -228,8 +233,13 @@ func (p *Partition) closeDay(id ID, r *row, day int32, told bool) {
 		v := p.show(&p.hookView, id, r, r.minute+minuteNanos, false)
 		p.onRoll(id, v, int64(r.day), v.DayRecords, v.DayFresh, v.Records6+v.DayRecords, v.Fresh6+v.DayFresh)
 	}
-	r.hourMax = max(r.hourMaxDay, r.hourMax*0.97)
-	r.hourMaxDay = 0
+	young := p.youngRun(r, day)
+	learned, late := r.hourMaxDay, float32(0)
+	if young.records > 0 {
+		learned, late = r.hourCalm, r.hourMaxDay
+	}
+	r.hourMax = max(learned, r.hourLate, r.hourMax*0.97)
+	r.hourMaxDay, r.hourCalm, r.hourLate = 0, 0, late
 	r.enumMax = max(float32(r.enum), r.enumMax*0.97)
 	r.enum = 0
 	r.off *= float32(math.Pow(6.0/7, float64(min(day-r.day, 60))))
@@ -244,15 +254,32 @@ func (p *Partition) closeDay(id ID, r *row, day int32, told bool) {
 	if monthEndOf(r.day) {
 		r.marks |= sawMonthEnd
 	}
-	r.all.close(r.day, day, r.birth, p.tmp[:])
 	if r.sensitive != 0 {
-		p.sensitives.at(r.sensitive).close(r.day, day, r.birth, p.tmp[:])
+		t := p.sensitives.at(r.sensitive)
+		share := young.records / max(1, r.all.today)
+		t.close(r.day, day, r.birth, stretch{t.today * share, t.todayFresh * share}, p.tmp[:])
 	}
+	r.all.close(r.day, day, r.birth, young, p.tmp[:])
 	r.day = day
 	if r.run == 0 && r.evidence != 0 {
 		p.evidences.give(r.evidence)
 		r.evidence = 0
 	}
+}
+
+// youngRun gives what a run took that began on the day that closes and goes on into the next one, a
+// minute later. A theft that begins at 23:59 must not have become its victim's usual day at 00:00:
+// maxima learn such a run a day later, as they would have had it begun in the morning.
+func (p *Partition) youngRun(r *row, day int32) stretch {
+	if r.run == 0 || day != r.day+1 {
+		return stretch{}
+	}
+	q := p.runs.at(r.run)
+	idle := float64((int64(day)*dayNanos-q.minute)/minuteNanos - 1)
+	if dayOf(q.start) != r.day || q.level-idle*max(float64(r.hourMax)/60, runFloor) <= 0 {
+		return stretch{}
+	}
+	return stretch{float64(q.records), q.fresh}
 }
 
 // turnObjects forgets what was not read for two generations. Generations count from birth, so that

@@ -53,9 +53,12 @@ func (s *series) add(day int32, n, fresh float64) {
 	s.fresh[i] = quantise(quantity(s.fresh[i]) + fresh)
 }
 
-// close ends day and every day without data before next, then derives the baselines for next.
-// tmp has room for DayRing numbers.
-func (s *series) close(day, next, born int32, tmp []float64) {
+// stretch is a part of a day.
+type stretch struct{ records, fresh float64 }
+
+// close ends day and every day without data before next, then derives the baselines for next; young
+// is the part of day that maxima do not learn yet. tmp has room for DayRing numbers.
+func (s *series) close(day, next, born int32, young stretch, tmp []float64) {
 	d := day
 	for ; d < next && d <= day+DayRing; d++ {
 		i := slotOf(d)
@@ -69,11 +72,12 @@ func (s *series) close(day, next, born int32, tmp []float64) {
 	}
 	s.forgotten *= float32(math.Pow(0.99, float64(next-d)))
 	s.today, s.todayFresh = 0, 0
-	s.derive(next, min(int(next-born), DayRing), tmp)
+	s.derive(next, min(int(next-born), DayRing), young, tmp)
 }
 
-// derive computes the baselines for a day from the n closed days before it.
-func (s *series) derive(day int32, n int, tmp []float64) {
+// derive computes the baselines for a day from the n closed days before it. Of yesterday, maxima and
+// scale do not see what is young.
+func (s *series) derive(day int32, n int, young stretch, tmp []float64) {
 	var days, fresh [DayRing]float64 // by how many days back, 0 is yesterday
 	var sum, freshSum, max1, fm1 float64
 	tmp = tmp[:0]
@@ -82,9 +86,13 @@ func (s *series) derive(day int32, n int, tmp []float64) {
 		days[k], fresh[k] = quantity(s.day[i]), quantity(s.fresh[i])
 		sum += days[k]
 		freshSum += fresh[k]
-		max1, fm1 = max(max1, days[k]), max(fm1, fresh[k])
-		if days[k] > 0 {
-			tmp = append(tmp, math.Log1p(days[k]))
+		calm, calmFresh := days[k], fresh[k]
+		if k == 0 {
+			calm, calmFresh = max(0, calm-young.records), max(0, calmFresh-young.fresh)
+		}
+		max1, fm1 = max(max1, calm), max(fm1, calmFresh)
+		if calm > 0 {
+			tmp = append(tmp, math.Log1p(calm))
 		}
 	}
 	s.active = int16(len(tmp))

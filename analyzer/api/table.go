@@ -16,10 +16,10 @@ func WriteTable(w io.Writer, a *TopAnswer) error {
 	fmt.Fprintf(w, "%s principals took %s records (%s) in %s requests; %d open incidents; counted through %s\n\n",
 		group(uint64(s.Principals)), group(s.Records), bytesOf(s.ResponseBytes), group(s.Requests), s.OpenIncidents, orDash(s.ClosedThrough))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "#\tprincipal\tcredential\trecords\tfresh\tsensitive\ttoday\t7 days\tx own day\tx peers' week\tbytes\tfrom\tendpoint\t")
+	fmt.Fprintln(t, "#\tprincipal\tcredential\trecords\tfresh\tsensitive\ttoday\t7 days\tx own day\tx peers' week\tbytes\tfrom\t  endpoint")
 	for i := range a.Rows {
 		r := &a.Rows[i]
-		fmt.Fprintf(t, "%d\t%s\t%s (%s)\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", i+1, r.Principal[:8], r.Credential, r.Assurance,
+		fmt.Fprintf(t, "%d\t%s\t%s (%s)\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", i+1, r.Principal[:8], r.Credential, r.Assurance,
 			group(r.Records)+estimated(r), group(r.FreshObjects), sensitive(r), group(uint64(r.DayRecords)), group(uint64(r.WeekRecords)),
 			times(r.DayRecords, r.OwnDayMax), times(r.WeekRecords, r.PeerWeek), bytesOf(r.ResponseBytes), orDash(r.Address), endpoint(r))
 	}

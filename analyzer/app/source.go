@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -93,10 +94,8 @@ func rank(p *partition.Partition, in *population.InForce, n int, by string) []ra
 	for _, inc := range p.Book.Open() {
 		open[inc.Principal] = inc.ID
 	}
-	views := p.Ledger.Top(n, order)
-	rows := make([]ranked, 0, len(views))
-	for i := range views {
-		v := &views[i]
+	rows := make(map[ledger.ID]ranked, n)
+	put := func(v *ledger.View) {
 		ratio, name := 0.0, ""
 		if scores := p.Scores(v, in); len(scores) > 0 {
 			ratio = scores[0].Ratio
@@ -104,10 +103,15 @@ func rank(p *partition.Partition, in *population.InForce, n int, by string) []ra
 		if id, ok := open[v.ID]; ok {
 			name = hex.EncodeToString(id[:])
 		}
-		rows = append(rows, ranked{order(v), api.RowOf(v, word(weirv1.Assurance(v.Assurance), "ASSURANCE_"),
-			word(weirv1.CredentialKind(v.Kind), "CREDENTIAL_KIND_"), peerWeek(in, v.Endpoint), name, ratio)})
+		rows[v.ID] = ranked{order(v), api.RowOf(v, word(weirv1.Assurance(v.Assurance), "ASSURANCE_"),
+			word(weirv1.CredentialKind(v.Kind), "CREDENTIAL_KIND_"), peerWeek(in, v.Endpoint), name, ratio)}
 	}
-	return rows
+	views := p.Ledger.Top(n, order)
+	for i := range views {
+		put(&views[i])
+	}
+	p.Ledger.Now(put) // who is taking now counts with what open minutes hold
+	return slices.Collect(maps.Values(rows))
 }
 
 // peerWeek is the p99.9 of the weeks of the peers that share an endpoint, or of everybody's.

@@ -117,7 +117,6 @@ type worker struct {
 	store *checkpoint.Store
 	sum   *tally
 	marks *ingest.Watermarks
-	epoch string
 	acks  []func() error
 }
 

@@ -56,6 +56,37 @@ func (p *Partition) Arrivals(visit func(*View)) {
 	a.touched = a.touched[:0]
 }
 
+// Now shows every principal with open minutes, these counted in, in the order of ids. Like Arrivals it
+// changes nothing that Advance builds on; what Arrivals has yet to show it still shows. The View is
+// the Partition's own until visit returns.
+func (p *Partition) Now(visit func(*View)) {
+	var ids []ID
+	for _, m := range p.minutes {
+		for i := range m.parts.n {
+			ids = append(ids, m.parts.at(i).id)
+		}
+	}
+	slices.SortFunc(ids, compareIDs)
+	for _, id := range slices.Compact(ids) {
+		waiting := p.waiting(id)
+		p.arrive(id, visit)
+		for _, q := range waiting {
+			q.touched = true
+		}
+	}
+}
+
+// waiting gives the parts of a principal that Arrivals is yet to show.
+func (p *Partition) waiting(id ID) []*part {
+	var out []*part
+	for _, m := range p.minutes {
+		if q, ok := m.partOf(id); ok && q.touched {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
 // arrive steps a copy of a principal through its open minutes.
 func (p *Partition) arrive(id ID, visit func(*View)) {
 	var r row

@@ -49,3 +49,32 @@ func TestTotalsAndOpenAreWhatCame(t *testing.T) {
 		t.Errorf("still open: %+v", p.Open())
 	}
 }
+
+// A look at what is going on changes neither what closes nor what Arrivals shows.
+func TestNowIsALookOnly(t *testing.T) {
+	day := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	a, b := &life{p: ledger.New(1, ledger.Config{})}, &life{p: ledger.New(1, ledger.Config{})}
+	for i := range 10 {
+		at := day.Add(time.Duration(i) * 40 * time.Second)
+		a.read(at, 30)
+		b.read(at, 30)
+		shown := 0.0
+		b.p.Now(func(v *ledger.View) { shown = v.DayRecords })
+		if shown != float64(30*(i+1)) {
+			t.Errorf("look %d shows %v records", i, shown)
+		}
+		var fromA, fromB float64
+		a.p.Arrivals(func(v *ledger.View) { fromA = v.DayRecords })
+		b.p.Arrivals(func(v *ledger.View) { fromB = v.DayRecords })
+		if fromA != fromB || fromA == 0 {
+			t.Errorf("arrivals %d: %v and %v", i, fromA, fromB)
+		}
+		if i == 6 {
+			a.p.Advance(day.Add(2*time.Minute).UnixNano(), nil)
+			b.p.Advance(day.Add(2*time.Minute).UnixNano(), nil)
+		}
+	}
+	if string(a.p.AppendSnapshot(nil)) != string(b.p.AppendSnapshot(nil)) {
+		t.Error("a look changed the state")
+	}
+}

@@ -143,7 +143,7 @@ func (s *State) Fold(m *weirv1.PopulationSummary) bool {
 // version, else nil. Versions count event days from the first one; days without traffic count too.
 func (s *State) Close(hour int64) *weirv1.PopulationState {
 	day := (hour + 1) / hoursPerDay
-	from := day - 1
+	var from int64
 	if s.last != nil {
 		if from = closedThrough(s.last) / hoursPerDay; from >= day {
 			return nil

@@ -23,7 +23,7 @@ import (
 // reference reads a capture with gopacket's pcapgo.
 func reference(file []byte) (out []packet.Frame, err error) {
 	var next func() ([]byte, gopacket.CaptureInfo, error)
-	link := func(gopacket.CaptureInfo) layers.LinkType { return 0 }
+	var link func(gopacket.CaptureInfo) layers.LinkType
 	if bytes.HasPrefix(file, []byte("\x0a\x0d\x0d\x0a")) {
 		r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.NgReaderOptions{WantMixedLinkType: true})
 		if err != nil {

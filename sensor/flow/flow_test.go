@@ -41,7 +41,6 @@ type record struct {
 	holes    [3][][2]int64
 	closed   bool
 	end      stream.End
-	lastTime [3]int64
 }
 
 func newRecorder(t testing.TB) *recorder { return &recorder{t: t, conns: map[uint64]*record{}} }

@@ -65,7 +65,6 @@ type wire struct {
 	time   int64
 	sent   [3]int64 // by stream.Side: bytes the host sent
 	told   [3]int64 // bytes handed to the session, gaps included
-	over   [3]bool
 	acks   bool
 	ignore bool
 	client stream.Side // what verdicts said

@@ -50,6 +50,12 @@ conformance: build ## score the sensor on captures with truth: the project's own
 bench: ## ns, bytes and allocations per packet and exchange
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./sensor/... ./analyzer/... ./proto/...)
 
+WORLD ?= 21
+bench-detect: ## the detection benchmark: a world of 10,000 principals (WORLD=seed), false alerts and what was found
+	$(GO) run ./deploy/bench/exfilbench gen -tokens 10000 -seed $(WORLD) -dir .cache/world-$(WORLD)
+	$(GO) run ./deploy/bench/detectbench -dir .cache/world-$(WORLD) -shipped
+	$(GO) run ./deploy/bench/exfilbench score -dir .cache/world-$(WORLD) -alerts .cache/world-$(WORLD)/alerts.csv
+
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) deploy/ci/fuzz.sh
 

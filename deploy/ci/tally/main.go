@@ -6,8 +6,9 @@
 //
 //	go test -json ./... | tally -skips deploy/ci/skips.txt
 //
-// Each line of the skips file is a test's name (package/TestName, without the module's path),
-// white space, and the reason why it may be skipped.
+// Each line of the skips file is a test's name (package/TestName without the module's path; a
+// trailing * stands for any ending), the condition under which it may be skipped, and why. The
+// conditions are checked: a skip for want of root fails when root runs the tests.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"sort"
 	"strings"
 )
@@ -36,9 +38,9 @@ type tally struct {
 }
 
 func main() {
-	skips := flag.String("skips", "", "file that names the tests that may be skipped")
+	file := flag.String("skips", "", "file that names the tests that may be skipped")
 	flag.Parse()
-	allowed, err := readSkips(*skips)
+	allowed, err := readSkips(*file)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)
 		os.Exit(2)
@@ -53,8 +55,31 @@ func main() {
 	}
 }
 
-func readSkips(name string) (map[string]bool, error) {
-	allowed := map[string]bool{}
+// conditions say whether a skip may be. Their names stand in the skips file.
+var conditions = map[string]func() bool{
+	"not-root":   func() bool { return os.Geteuid() != 0 },
+	"no-shared":  func() bool { _, err := os.Stat("../shared"); return err != nil },
+	"no-street":  func() bool { return os.Getenv("WEIR_STREET") == "" },
+	"no-nginx":   func() bool { _, err := exec.LookPath("nginx"); return err != nil },
+	"no-python":  func() bool { _, err := exec.LookPath("python3"); return err != nil },
+	"no-systemd": func() bool { _, err := exec.LookPath("systemd-analyze"); return err != nil },
+	"no-tcpdump": func() bool { _, err := exec.LookPath("tcpdump"); return err != nil },
+}
+
+// skips are the names that may be skipped here and now.
+type skips []string
+
+func (s skips) allow(name string) bool {
+	for _, pattern := range s {
+		if prefix, ok := strings.CutSuffix(pattern, "*"); pattern == name || ok && strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func readSkips(name string) (skips, error) {
+	var allowed skips
 	if name == "" {
 		return allowed, nil
 	}
@@ -63,8 +88,15 @@ func readSkips(name string) (map[string]bool, error) {
 		return nil, err
 	}
 	for _, line := range strings.Split(string(text), "\n") {
-		if fields := strings.Fields(line); len(fields) > 0 && !strings.HasPrefix(line, "#") {
-			allowed[fields[0]] = true
+		fields := strings.Fields(line)
+		if len(fields) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(fields) < 3 || conditions[fields[1]] == nil {
+			return nil, fmt.Errorf("%s: %q is not a name, a condition and a reason", name, line)
+		}
+		if conditions[fields[1]]() {
+			allowed = append(allowed, fields[0])
 		}
 	}
 	return allowed, nil
@@ -115,7 +147,7 @@ func (t *tally) take(e event) {
 	}
 }
 
-func (t *tally) report(w io.Writer, allowed map[string]bool) bool {
+func (t *tally) report(w io.Writer, allowed skips) bool {
 	good := t.failed == 0 && len(t.failures) == 0
 	sort.Strings(t.failures)
 	for _, name := range t.failures {
@@ -124,7 +156,7 @@ func (t *tally) report(w io.Writer, allowed map[string]bool) bool {
 	sort.Strings(t.skips)
 	for _, name := range t.skips {
 		verdict := "skip"
-		if !allowed[name] {
+		if !allowed.allow(name) {
 			verdict, good = "UNEXPECTED SKIP", false
 		}
 		fmt.Fprintf(w, "%s %s: %s\n", verdict, name, reason(t.output[name]))

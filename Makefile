@@ -31,7 +31,7 @@ race: ## the same under the race detector
 	$(GO) test -race -json ./... | $(TALLY)
 
 street: build ## real binaries, real servers and clients in network namespaces (root)
-	WEIR_STREET=1 $(GO) test -count=1 -json ./deploy/street/... | $(TALLY)
+	WEIR_STREET=1 $(GO) test -count=1 -json ./deploy/street/... ./deploy/demo | $(TALLY)
 
 lint: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l sensor analyzer proto deploy); test -z "$$out" || { echo "gofmt would change: $$out"; exit 1; }

@@ -221,10 +221,18 @@ func (s *shard) close(ctx context.Context, through int64) {
 		if !over {
 			continue
 		}
-		s.pop.Offer(s.part.Votes().Close(ended))
+		s.offer(s.part.Votes().Close(ended), ended)
 		if s.imported {
 			s.await(ctx, ended+1)
 		}
+	}
+}
+
+// offer hands an hour's summary to the population. An hour in which nobody voted says nothing, but for
+// the last one of a day: that the day is over here.
+func (s *shard) offer(m *weirv1.PopulationSummary, ended int64) {
+	if m.Principals > 0 || len(m.Tails) > 0 || ended%24 == 23 {
+		s.pop.Offer(m)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // may be applied and not durable yet. Or it calls Nak. Both may be kept without keeping the Batch.
 type Delivery struct {
 	Partition   int
-	Batch       *weirv1.Batch // owned by the receiver
+	Batch       *weirv1.Batch // owned by the receiver; its times are the stream's, whatever the sensor's clock said
 	Received    time.Time     // when the stream stored it
 	Redelivered bool
 	// Epoch names the ownership under which it came. When it differs from the last Delivery's of the
@@ -87,6 +87,9 @@ func (s *Source) take(ctx context.Context, msg jetstream.Msg) {
 	d := &Delivery{Partition: t.partition, Batch: batch, Epoch: t.epoch, Ack: t.ack, Nak: t.nak}
 	if meta, err := msg.Metadata(); err == nil {
 		d.Received, d.Redelivered = meta.Timestamp, meta.NumDelivered > 1
+	}
+	if how := correct(batch, d.Received); how != "" {
+		s.counts.add("clock_corrected", how, 1)
 	}
 	if d.Redelivered {
 		s.counts.add("redelivered", "", 1)
@@ -186,8 +189,8 @@ func (s *Source) keep(ctx context.Context) {
 
 // Count is one counter of a Source.
 type Count struct {
-	Name   string // received, delivered, given_back, refused, redelivered, held_too_long, in_progress_failed, pulls_failed, unpin_failed
-	Reason string // why, for refused and pulls_failed; from where, for given_back: pulled, queued, ownership or asked
+	Name   string // received, delivered, given_back, refused, redelivered, held_too_long, in_progress_failed, pulls_failed, unpin_failed, clock_corrected
+	Reason string // why, for refused and pulls_failed; how, for clock_corrected; from where, for given_back: pulled, queued, ownership or asked
 	Value  uint64
 }
 

@@ -28,7 +28,7 @@ test: ## every test that needs neither other machines nor hours
 	$(GO) test -json ./... | $(TALLY)
 
 race: ## the same under the race detector
-	$(GO) test -race -json ./... | $(TALLY)
+	$(GO) test -race -json ./... | WEIR_RACE=1 $(TALLY)
 
 street: build ## real binaries, real servers and clients in network namespaces (root)
 	WEIR_STREET=1 $(GO) test -count=1 -json ./deploy/street/... ./deploy/demo | $(TALLY)

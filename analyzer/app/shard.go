@@ -51,6 +51,8 @@ type shard struct {
 	marks    *ingest.Watermarks
 	outbox   *alert.Outbox
 	epoch    string
+	loaded   bool // what is here is what a checkpoint held, and what came since
+	owned    bool // under epoch
 	acks     []func() error
 	dirty    bool
 	imported bool // the newest batch was an import
@@ -93,8 +95,10 @@ func newShard(cfg *config.Config, number int, w *world, log zerolog.Logger) *sha
 	return s
 }
 
-// load takes the state that the last checkpoint left.
+// load takes the state that the last checkpoint left. After an error the shard holds nothing that
+// may be judged or saved, until a load succeeds.
 func (s *shard) load(ctx context.Context) error {
+	s.loaded, s.owned = false, false
 	state, err := s.store.Load(ctx, s.number)
 	if err != nil {
 		return fmt.Errorf("load the checkpoint of partition %d: %w", s.number, err)
@@ -102,22 +106,18 @@ func (s *shard) load(ctx context.Context) error {
 	if state.Generation == 0 && s.seed != nil {
 		state = *s.seed
 	}
-	s.part = newPartition(s.cfg, s.number)
-	s.marks, s.outbox = ingest.NewWatermarks(), alert.NewOutbox(0)
-	s.acks, s.dirty = nil, false
-	if err := restorePartition(s.part, &state); err != nil {
+	part, marks, outbox := newPartition(s.cfg, s.number), ingest.NewWatermarks(), alert.NewOutbox(0)
+	if err := restorePartition(part, &state); err != nil {
 		return fmt.Errorf("partition %d: %w", s.number, err)
 	}
-	if len(state.Watermarks) > 0 {
-		if err := s.marks.Restore(state.Watermarks); err != nil {
-			return fmt.Errorf("partition %d: restore the watermarks: %w", s.number, err)
-		}
+	if err := marks.Restore(state.Watermarks); err != nil {
+		return fmt.Errorf("partition %d: %w", s.number, err)
 	}
-	if len(state.Outbox) > 0 {
-		if err := s.outbox.Restore(state.Outbox); err != nil {
-			return fmt.Errorf("partition %d: restore the outbox: %w", s.number, err)
-		}
+	if err := outbox.Restore(state.Outbox); err != nil {
+		return fmt.Errorf("partition %d: %w", s.number, err)
 	}
+	s.part, s.marks, s.outbox = part, marks, outbox
+	s.acks, s.dirty, s.loaded = nil, false, true
 	s.lastData = time.Now()
 	s.show()
 	return nil
@@ -167,14 +167,14 @@ func (s *shard) drain(ctx context.Context, d *ingest.Delivery, in <-chan *ingest
 
 // take applies one delivery, once.
 func (s *shard) take(ctx context.Context, d *ingest.Delivery) {
-	if s.epoch != "" && d.Epoch != s.epoch {
+	if !s.loaded || !s.owned || d.Epoch != s.epoch {
 		if err := s.takeOver(ctx); err != nil {
 			s.fail(err, "take over")
 			_ = d.Nak(time.Second)
 			return
 		}
 	}
-	s.epoch = d.Epoch
+	s.epoch, s.owned = d.Epoch, true
 	b := d.Batch
 	switch s.marks.Admit(b.SensorId, b.BootId, b.Sequence, int64(b.WindowEndUnixNano)) {
 	case ingest.Refuse:
@@ -196,18 +196,23 @@ func (s *shard) take(ctx context.Context, d *ingest.Delivery) {
 // takeOver begins a new ownership. When another owner was in between, what it saved is what counts,
 // and what was not saved here comes again.
 func (s *shard) takeOver(ctx context.Context) error {
-	mine, err := s.store.Current(ctx, s.number)
-	if err != nil {
-		return fmt.Errorf("look for another owner's checkpoint: %w", err)
-	}
-	if mine {
-		return nil
+	if s.loaded {
+		mine, err := s.store.Current(ctx, s.number)
+		if err != nil {
+			return fmt.Errorf("look for another owner's checkpoint: %w", err)
+		}
+		if mine {
+			return nil
+		}
 	}
 	return s.load(ctx)
 }
 
 // judge looks at what arrived, then closes the minutes that newer data has passed.
 func (s *shard) judge(ctx context.Context) {
+	if !s.loaded {
+		return
+	}
 	if !s.imported {
 		s.part.Arrivals(s.pop.Current(), s.emit)
 	}
@@ -262,26 +267,53 @@ func (s *shard) emit(c incident.Change) {
 
 // settle closes what has been idle, makes the state durable, acknowledges, and publishes.
 func (s *shard) settle(ctx context.Context) {
-	if idle := time.Since(s.lastData); idle >= s.cfg.Lateness && s.part.Ledger.Newest() > 0 {
-		s.close(ctx, s.part.Ledger.Newest()/minute*minute+minute)
+	defer s.show()
+	if doing, err := s.work(ctx); err != nil {
+		s.fail(err, doing)
+		return
+	}
+	s.recovered()
+}
+
+// work is settle's; it says what failed.
+func (s *shard) work(ctx context.Context) (doing string, err error) {
+	if !s.loaded {
+		if err := s.load(ctx); err != nil {
+			return "load the state", err
+		}
+	}
+	if err := s.closeIdle(ctx); err != nil {
+		return "look for another owner", err
 	}
 	if s.dirty {
 		if err := s.save(ctx); err != nil {
-			s.fail(err, "make the state durable")
-			return
+			return "make the state durable", err
 		}
 	}
-	if pending := s.outbox.Pending(); len(pending) > 0 {
-		sent, err := alert.Publish(ctx, s.js, pending)
-		s.outbox.Done(sent)
-		s.dirty = s.dirty || sent > 0
-		if err != nil {
-			s.fail(err, "publish alerts")
-			return
-		}
+	pending := s.outbox.Pending()
+	if len(pending) == 0 {
+		return "", nil
 	}
-	s.recovered()
-	s.show()
+	sent, err := alert.Publish(ctx, s.js, pending)
+	s.outbox.Done(sent)
+	s.dirty = s.dirty || sent > 0
+	return "publish alerts", err
+}
+
+// closeIdle closes the minutes of an input that fell silent, unless it fell silent here alone, since
+// another analyzer owns the partition.
+func (s *shard) closeIdle(ctx context.Context) error {
+	through := s.part.Ledger.Newest()/minute*minute + minute
+	if time.Since(s.lastData) < s.cfg.Lateness || s.part.Closed() == 0 || s.part.Closed() >= through {
+		return nil
+	}
+	if err := s.takeOver(ctx); err != nil {
+		return err
+	}
+	if time.Since(s.lastData) >= s.cfg.Lateness { // not when it was loaded just now
+		s.close(ctx, through)
+	}
+	return nil
 }
 
 func (s *shard) save(ctx context.Context) error {

@@ -156,7 +156,7 @@ func runAll(ctx context.Context, cfg *config.Config, all []*shard, w *world, h *
 	background := context.WithoutCancel(ctx)
 	var owners sync.WaitGroup
 	for _, s := range all {
-		owners.Go(func() { s.run(background, w.source.Partition(s.number)) })
+		owners.Go(func() { s.run(background, ctx, w.source.Partition(s.number)) })
 	}
 	popCtx, stopPop := context.WithCancel(background)
 	group.Go(func() error { return w.pop.Run(popCtx, w.js) })

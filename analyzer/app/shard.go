@@ -51,8 +51,9 @@ type shard struct {
 	marks    *ingest.Watermarks
 	outbox   *alert.Outbox
 	epoch    string
-	loaded   bool // what is here is what a checkpoint held, and what came since
-	owned    bool // under epoch
+	leaving  context.Context // ends when the process is on its way out
+	loaded   bool            // what is here is what a checkpoint held, and what came since
+	owned    bool            // under epoch
 	acks     []func() error
 	dirty    bool
 	imported bool // the newest batch was an import
@@ -90,7 +91,7 @@ type figures struct {
 }
 
 func newShard(cfg *config.Config, number int, w *world, log zerolog.Logger) *shard {
-	s := &shard{number: number, cfg: cfg, js: w.js, store: w.store, source: w.source, pop: w.pop, meta: w.meta, log: log, ask: make(chan func())}
+	s := &shard{number: number, cfg: cfg, js: w.js, store: w.store, source: w.source, pop: w.pop, meta: w.meta, log: log, ask: make(chan func()), leaving: context.Background()}
 	s.now.alerts = map[[2]string]uint64{}
 	return s
 }
@@ -123,8 +124,10 @@ func (s *shard) load(ctx context.Context) error {
 	return nil
 }
 
-// run owns the partition until in is closed, then saves a last time.
-func (s *shard) run(ctx context.Context, in <-chan *ingest.Delivery) {
+// run owns the partition until in is closed, then saves a last time. leaving ends when that is about
+// to happen: nothing is waited for then.
+func (s *shard) run(ctx, leaving context.Context, in <-chan *ingest.Delivery) {
+	s.leaving = leaving
 	tick := time.NewTicker(s.cfg.CheckpointEvery)
 	defer tick.Stop()
 	for {
@@ -227,8 +230,8 @@ func (s *shard) close(ctx context.Context, through int64) {
 			continue
 		}
 		s.offer(s.part.Votes().Close(ended), ended)
-		if s.imported {
-			s.await(ctx, ended+1)
+		if s.imported && !s.await(ctx, ended+1) {
+			return
 		}
 	}
 }
@@ -242,13 +245,20 @@ func (s *shard) offer(m *weirv1.PopulationSummary, ended int64) {
 }
 
 // await lets an import wait for the version in force in an event hour, so that the past is judged
-// as it would have been, whatever the speed at which it comes.
-func (s *shard) await(ctx context.Context, hour int64) {
+// as it would have been, whatever the speed at which it comes. It reports false when the process is
+// on its way out: what is not closed yet is closed after the restart.
+func (s *shard) await(ctx context.Context, hour int64) bool {
 	ctx, cancel := context.WithTimeout(ctx, versionWait)
 	defer cancel()
-	if err := s.pop.WaitFor(ctx, hour); err != nil {
+	defer context.AfterFunc(s.leaving, cancel)()
+	err := s.pop.WaitFor(ctx, hour)
+	if err != nil && s.leaving.Err() != nil {
+		return false
+	}
+	if err != nil {
 		s.now.waits++
 	}
+	return true
 }
 
 // emit puts the alert of a change into the outbox, to be published once the state is durable.

@@ -179,3 +179,28 @@ func TestAStateThatCannotBeReadIsNotOverwritten(t *testing.T) {
 		t.Error("a shard that cannot work shows no failure")
 	}
 }
+
+// An import whose population owner is away waits at every event hour; a process on its way out does
+// not, and closes the rest when it is back.
+func TestAnImportDoesNotHoldUpTheEnd(t *testing.T) {
+	s, acked := replica(t, testStream(t)), 0
+	var leave context.CancelFunc
+	s.leaving, leave = context.WithCancel(t.Context())
+	leave()
+	for seq, ago := range []time.Duration{72 * time.Hour, time.Hour} {
+		d := delivery("a", uint64(seq+1), &acked)
+		d.Batch.Source = weirv1.BatchSource_BATCH_SOURCE_IMPORT
+		d.Batch.WindowEndUnixNano -= uint64(ago)
+		d.Batch.WindowStartUnixNano -= uint64(ago)
+		d.Batch.Exchanges[0].PartEndTimeUnixNano -= uint64(ago)
+		s.take(t.Context(), d)
+	}
+	s.judge(t.Context())
+	if s.part.Closed() >= s.part.Closable() {
+		t.Error("an import went on without waiting")
+	}
+	s.settle(t.Context())
+	if acked != 2 {
+		t.Errorf("%d batches acknowledged, want 2", acked)
+	}
+}

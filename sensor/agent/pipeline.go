@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/weir-project/weir/proto/keyhash"
 	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
@@ -42,6 +41,8 @@ type pipeline struct {
 	tracker *flow.Tracker
 	session *session.Session
 	segment packet.Segment
+	busy    bool              // in decoder
+	past    []*weirv1.Counter // of rooms that were given up
 
 	newest  int64 // packet time
 	advance int64
@@ -49,6 +50,8 @@ type pipeline struct {
 	frames  uint64
 	filter  uint64 // of our own connections
 	bugs    uint64
+	undone  uint64 // frames in whose decoding we failed
+	heard   uint64 // faults of ours that session contained, of which onBug was told
 	onBug   func(stack []byte)
 	looked  atomic.Int64 // wall clock at which a live source last looked up
 
@@ -83,7 +86,10 @@ func (p *pipeline) frame(f *packet.Frame) {
 	if f.Time > p.newest {
 		p.newest = f.Time
 	}
-	if p.decoder.Decode(f, &p.segment) == packet.OK {
+	p.busy = true
+	reason := p.decoder.Decode(f, &p.segment)
+	p.busy = false
+	if reason == packet.OK {
 		if p.own.has(&p.segment) {
 			p.filter++
 		} else {
@@ -124,54 +130,26 @@ func (p *pipeline) contain() {
 		return
 	}
 	p.bugs++
+	if p.busy {
+		p.busy = false
+		p.undone++
+	}
 	p.onBug(debug.Stack())
 	if p.bugs > maxBugs {
 		panic(fault)
 	}
+	p.past = p.roomCounters(false)
 	p.decoder = packet.NewDecoder(packet.DecoderConfig{})
 	p.tracker, p.session = p.build()
+	p.heard = 0
 }
 
-// showCounters copies the rooms' counters to where other goroutines may read them.
-func (p *pipeline) showCounters() {
-	p.looked.Store(time.Now().UnixNano())
-	var out []*weirv1.Counter
-	add := func(name, reason string, value uint64) {
-		if value > 0 {
-			out = append(out, &weirv1.Counter{Name: name, Reason: reason, Scope: p.scope, Value: value})
-		}
+// hearBugs tells of a fault that session has contained by itself.
+func (p *pipeline) hearBugs() {
+	if stack, n := p.session.Bug(); n > p.heard {
+		p.heard = n
+		p.onBug(stack)
 	}
-	add("frames", "", p.frames)
-	add("segments_filtered", "own_traffic", p.filter)
-	add("pipeline_restarts", "bug", p.bugs)
-	p.decodeCounters(add)
-	tracked := p.tracker.Counters()
-	tracked.Each(func(name string, value uint64) { add("flow_"+name, "", value) })
-	told := p.session.Counters()
-	told.Each(func(name, reason string, value uint64) { add("http_"+name, reason, value) })
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shown = out
-}
-
-func (p *pipeline) decodeCounters(add func(name, reason string, value uint64)) {
-	n := p.decoder.Counters()
-	for i, value := range n.ByReason {
-		switch r := packet.Reason(i); {
-		case r == packet.OK:
-			add("segments", "", value)
-		case r.Filtered():
-			add("frames_filtered", r.String(), value)
-		default:
-			add("frames_dropped", r.String(), value)
-		}
-	}
-	add("fragments_joined", "", n.FragmentsJoined)
-	add("fragments_dropped", "expired", n.FragmentsExpired)
-	add("fragment_overlaps", "", n.FragmentOverlaps)
-	add("lengths_doubted", "zero", n.LengthZero)
-	add("lengths_doubted", "overrun", n.LengthOverrun)
-	add("lengths_doubted", "mirror_cut", n.MirrorCut)
 }
 
 // counters gives the counters as they were shown last. The slice is not changed afterwards.

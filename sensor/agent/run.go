@@ -142,10 +142,12 @@ func (l *live) build(sink exchange.Sink) {
 	for _, name := range l.names {
 		p := newPipeline(l.cfg, l.keys, l.cfg.SensorID+"/"+name, name, "", ranks[l.cfg.Rank], len(l.names), sink)
 		p.own = l.own
+		told := false
 		p.onBug = func(stack []byte) {
-			if p.bugs == 1 {
-				l.log.Error().Str(logs.Interface, name).Bytes("stack", stack).Msg("a fault of ours was contained; the connections of this interface begin anew")
+			if !told {
+				l.log.Error().Str(logs.Interface, name).Bytes("stack", stack).Msg("a fault of ours was contained: what it touched is given up and counted; later ones are only counted")
 			}
+			told = true
 		}
 		l.pipelines = append(l.pipelines, p)
 	}
@@ -240,17 +242,38 @@ func (l *live) knowOwn() {
 			servers[netip.AddrPortFrom(a.Addr().Unmap(), a.Port())] = true
 		}
 	}
-	if _, port, err := net.SplitHostPort(l.cfg.HTTPAddr); err == nil && l.conn != nil {
+	if l.conn != nil {
 		addrs, _ := net.InterfaceAddrs() // none known: nothing is filtered
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				if own, err := netip.ParseAddrPort(net.JoinHostPort(p.Addr().String(), port)); err == nil {
-					servers[own] = true
-				}
-			}
-		}
+		addMetrics(servers, l.cfg.HTTPAddr, addrs)
 	}
 	l.own.set(servers)
+}
+
+// addMetrics adds where /metrics listens. Of an address that stands for all, that is the port of
+// every address of the host. Of one address it is that one alone: behind the same port of another
+// somebody else's API may stand.
+func addMetrics(servers map[netip.AddrPort]bool, listen string, host []net.Addr) {
+	name, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return
+	}
+	add := func(address string) {
+		if a, err := netip.ParseAddrPort(net.JoinHostPort(address, port)); err == nil {
+			servers[netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())] = true
+		}
+	}
+	if one, err := netip.ParseAddr(name); name != "" && (err != nil || !one.IsUnspecified()) {
+		if name == "localhost" {
+			name = "127.0.0.1"
+		}
+		add(name)
+		return
+	}
+	for _, a := range host {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			add(p.Addr().String())
+		}
+	}
 }
 
 // connection gives the settings of the connection to NATS.

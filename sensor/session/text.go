@@ -71,9 +71,17 @@ func authority(target []byte) []byte {
 	return a
 }
 
-// host copies a host without port, in lower case; nil if it is none.
+// host copies a host without port, in lower case; nil if it is none. A user and password before it,
+// which no Host field may have and some clients send, are left out, and what stands where a port
+// belongs must be one: else a user would pass for a host.
 func (t *call) host(h []byte) []byte {
+	if i := bytes.LastIndexByte(h, '@'); i >= 0 {
+		h = h[i+1:]
+	}
 	if i := bytes.LastIndexByte(h, ':'); i >= 0 && i > bytes.LastIndexByte(h, ']') {
+		if !isPort(h[i+1:]) {
+			return nil
+		}
 		h = h[:i]
 	}
 	h = bytes.TrimSuffix(h, []byte("."))
@@ -93,6 +101,16 @@ func (t *call) host(h []byte) []byte {
 		t.buf = append(t.buf, c)
 	}
 	return t.buf[n:len(t.buf):len(t.buf)]
+}
+
+// isPort says whether a text may be a port; an empty one is allowed (RFC 3986 section 3.2.3).
+func isPort(p []byte) bool {
+	for _, c := range p {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(p) <= 5
 }
 
 // requestID copies an id if it is bounded and printable; nil if not.

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -126,4 +127,8 @@ func totals(p *pipeline) map[string]uint64 {
 		sum[c.Name] += c.Value
 	}
 	return sum
+}
+
+func contextFor(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-project/weir/analyzer/ingest"
+	"github.com/weir-project/weir/analyzer/ledger"
 	"github.com/weir-project/weir/proto/health"
 	"github.com/weir-project/weir/proto/natsconn"
 )
@@ -49,14 +50,14 @@ func declareMetrics(h *health.Health, view *shards, source *ingest.Source, conn 
 }
 
 func declareTotals(h *health.Health, view *shards) {
-	h.Counter("weir_analyzer_requests_total", "HTTP requests counted, each once.", nil, func(emit health.Emit) { emit(float64(view.Summary().Requests)) })
+	h.Counter("weir_analyzer_requests_total", "HTTP requests counted, each once.", nil, func(emit health.Emit) { emit(float64(view.counted().Requests)) })
 	h.Counter("weir_analyzer_records_total", "Records in responses counted.", []string{"kind"}, func(emit health.Emit) {
-		s := view.Summary()
+		s := view.counted()
 		emit(float64(s.Records-s.EstimatedRecords), "exact")
 		emit(float64(s.EstimatedRecords), "estimated")
 	})
 	h.Counter("weir_analyzer_body_bytes_total", "Body bytes counted.", []string{"direction"}, func(emit health.Emit) {
-		s := view.Summary()
+		s := view.counted()
 		emit(float64(s.RequestBytes), "request")
 		emit(float64(s.ResponseBytes), "response")
 	})
@@ -104,17 +105,24 @@ func declareShards(h *health.Health, view *shards) {
 			emit(float64(n), labels[0], labels[1])
 		}
 	})
-	h.Counter("weir_analyzer_ledger_total", "What the ledger could not count in full, or counted late, by name and reason.", []string{"name", "reason"}, func(emit health.Emit) {
-		total := map[[2]string]uint64{}
-		view.each(func(f *figures) {
-			for _, c := range f.counters {
-				total[[2]string{c.Name, c.Reason}] += c.Value
+	h.Gauge("weir_analyzer_missing_batches", "Batches that have not come though later ones of the same sensor have.", nil, sum(func(f *figures) float64 { return float64(f.missing) }))
+	counters := func(of func(*figures) []ledger.Counter) func(health.Emit) {
+		return func(emit health.Emit) {
+			total := map[[2]string]uint64{}
+			view.each(func(f *figures) {
+				for _, c := range of(f) {
+					total[[2]string{c.Name, c.Reason}] += c.Value
+				}
+			})
+			for labels, n := range total {
+				emit(float64(n), labels[0], labels[1])
 			}
-		})
-		for labels, n := range total {
-			emit(float64(n), labels[0], labels[1])
 		}
-	})
+	}
+	h.Counter("weir_analyzer_ledger_total", "What the ledger could not count in full, or counted late, by name and reason.", []string{"name", "reason"},
+		counters(func(f *figures) []ledger.Counter { return f.counters }))
+	h.Counter("weir_analyzer_bounds_total", "What the bounds of outbox, watermarks and votes turned away, by name and reason.", []string{"name", "reason"},
+		counters(func(f *figures) []ledger.Counter { return f.bounds }))
 }
 
 // each shows every partition's figures, under its lock.

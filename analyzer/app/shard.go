@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -14,12 +13,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/weir-project/weir/analyzer/alert"
-	"github.com/weir-project/weir/analyzer/api"
 	"github.com/weir-project/weir/analyzer/checkpoint"
 	"github.com/weir-project/weir/analyzer/config"
 	"github.com/weir-project/weir/analyzer/incident"
 	"github.com/weir-project/weir/analyzer/ingest"
-	"github.com/weir-project/weir/analyzer/ledger"
 	"github.com/weir-project/weir/analyzer/partition"
 	"github.com/weir-project/weir/analyzer/population"
 	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
@@ -73,21 +70,6 @@ type world struct {
 	source *ingest.Source
 	pop    *population.Node
 	meta   alert.Meta
-}
-
-// figures are what a shard shows of itself to metrics and to the API's summary.
-type figures struct {
-	summary  api.Summary
-	closed   int64
-	counters []ledger.Counter
-	batches  uint64
-	repeated uint64
-	refused  uint64
-	alerts   map[[2]string]uint64 // detector and severity
-	waits    uint64               // imports that waited in vain for a population version
-	outbox   int
-	saves    uint64
-	failures uint64
 }
 
 func newShard(cfg *config.Config, number int, w *world, log zerolog.Logger) *shard {
@@ -368,22 +350,6 @@ func (s *shard) recovered() {
 		s.log.Info().Msg("partition works again")
 	}
 	s.failing = false
-}
-
-// show copies the figures to where other goroutines may read them.
-func (s *shard) show() {
-	t, open := s.part.Ledger.Totals(), s.part.Ledger.Open()
-	summary := api.Summary{
-		Principals: s.part.Ledger.Len(), Requests: t.Requests + open.Requests, Records: t.Records + open.Records,
-		RequestBytes: t.RequestBytes + open.RequestBytes, ResponseBytes: t.ResponseBytes + open.ResponseBytes,
-		EstimatedRecords: t.EstimatedRecords + open.EstimatedRecords, OpenIncidents: len(s.part.Book.Open()),
-	}
-	s.now.summary, s.now.closed = summary, s.part.Closed()
-	s.now.counters, s.now.outbox = s.part.Ledger.Counters(), len(s.outbox.Pending())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.shown = s.now
-	s.shown.alerts = maps.Clone(s.now.alerts)
 }
 
 // do runs a question in the owner's goroutine and waits for it.

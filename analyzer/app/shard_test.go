@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/weir-project/weir/analyzer/alert"
 	"github.com/weir-project/weir/analyzer/checkpoint"
 	"github.com/weir-project/weir/analyzer/config"
 	"github.com/weir-project/weir/analyzer/ingest"
@@ -203,4 +204,46 @@ func TestAnImportDoesNotHoldUpTheEnd(t *testing.T) {
 	if acked != 2 {
 		t.Errorf("%d batches acknowledged, want 2", acked)
 	}
+}
+
+// A counter never goes down, or its readers take it for a restart: not when the end of a minute shows
+// that two points had seen the same exchange.
+func TestCountersNeverGoDown(t *testing.T) {
+	s, acked := replica(t, testStream(t)), 0
+	for seq, point := range []string{"s/eth0", "s/eth1"} {
+		d := delivery("a", uint64(seq+1), &acked)
+		d.Batch.Exchanges[0].ExchangeId[0], d.Batch.Exchanges[0].ObservationPoint = 7, point
+		s.take(t.Context(), d)
+	}
+	view := &shards{all: []*shard{s}}
+	s.show()
+	before := view.counted().Requests
+	s.close(t.Context(), s.part.Ledger.Newest()/minute*minute+minute)
+	s.show()
+	if got := view.Summary().Requests; got != 1 {
+		t.Fatalf("%d requests counted, want 1", got)
+	}
+	if after := view.counted().Requests; after < before {
+		t.Errorf("weir_analyzer_requests_total went from %d to %d", before, after)
+	}
+}
+
+// What a bound cost is seen, and so are batches that are known to be missing.
+func TestBoundsAreShown(t *testing.T) {
+	s, acked := replica(t, testStream(t)), 0
+	s.take(t.Context(), delivery("a", 3, &acked))
+	s.show()
+	if s.shown.missing != 2 {
+		t.Errorf("%d batches missing before the third, want 2", s.shown.missing)
+	}
+	for range 5000 {
+		s.outbox.Add(alert.Message{ID: "x.1"})
+	}
+	s.show()
+	for _, c := range s.shown.bounds {
+		if c.Name == "alerts" && c.Reason == "outbox_full" && c.Value == 5000-4096 {
+			return
+		}
+	}
+	t.Errorf("no alerts dropped for a full outbox in %v", s.shown.bounds)
 }

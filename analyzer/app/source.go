@@ -56,6 +56,13 @@ func (a *shards) Summary() api.Summary {
 	return sum
 }
 
+// counted adds up what the partitions counted; it never goes down.
+func (a *shards) counted() api.Summary {
+	var sum api.Summary
+	a.each(func(f *figures) { add(&sum, &f.counted) })
+	return sum
+}
+
 func stamp(closed int64) string {
 	if closed == 0 {
 		return ""

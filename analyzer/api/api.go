@@ -18,8 +18,9 @@ import (
 
 // Source answers questions about all partitions.
 type Source interface {
-	// Top gives the n principals with the largest value in the named order, largest first.
-	Top(n int, by string) []Row
+	// Top gives the n principals with the largest value in the named order, largest first, and how
+	// many partitions did not answer in time: of those it shows nothing.
+	Top(n int, by string) (rows []Row, silent int)
 	// Summary gives the sums over everything counted.
 	Summary() Summary
 }
@@ -98,6 +99,9 @@ type TopAnswer struct {
 	By      string  `json:"by"`
 	Summary Summary `json:"summary"`
 	Rows    []Row   `json:"rows"`
+	// SilentPartitions is how many of the 64 partitions were too busy to answer: a principal of theirs
+	// is not among the rows.
+	SilentPartitions int `json:"silent_partitions"`
 }
 
 // maxRows bounds one answer.
@@ -123,7 +127,8 @@ func Handler(source Source) http.Handler {
 			}
 			by = text
 		}
-		answer(w, TopAnswer{By: by, Summary: source.Summary(), Rows: source.Top(n, by)})
+		rows, silent := source.Top(n, by)
+		answer(w, TopAnswer{By: by, Summary: source.Summary(), Rows: rows, SilentPartitions: silent})
 	})
 	mux.HandleFunc("GET /api/v1/summary", func(w http.ResponseWriter, _ *http.Request) { answer(w, source.Summary()) })
 	return mux

@@ -15,6 +15,9 @@ func WriteTable(w io.Writer, a *TopAnswer) error {
 	s := a.Summary
 	fmt.Fprintf(w, "%s principals took %s records (%s) in %s requests; %d open incidents; counted through %s\n\n",
 		group(uint64(s.Principals)), group(s.Records), bytesOf(s.ResponseBytes), group(s.Requests), s.OpenIncidents, orDash(s.ClosedThrough))
+	if a.SilentPartitions > 0 {
+		fmt.Fprintf(w, "NOT ALL: %d partitions were too busy to answer; who takes most may be missing. Ask again.\n\n", a.SilentPartitions)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "#\tprincipal\tcredential\trecords\tfresh\tsensitive\ttoday\t7 days\tx own day\tx peers' week\tbytes\tfrom\t  endpoint")
 	for i := range a.Rows {

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-project/weir/analyzer/api"
@@ -28,16 +30,24 @@ type shards struct {
 	pop *population.Node
 }
 
-// Top asks every partition for its first n and merges them.
-func (a *shards) Top(n int, by string) []api.Row {
+// Top asks every partition at once for its first n and merges them: one that is busy for long keeps
+// the others from nothing.
+func (a *shards) Top(n int, by string) (top []api.Row, silent int) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
 	in := a.pop.Current()
-	var rows []ranked
-	for _, s := range a.all {
-		_ = s.do(ctx, func() { rows = append(rows, rank(s.part, in, n, by)...) })
+	answers := make([][]ranked, len(a.all))
+	var failed atomic.Int64
+	var asked sync.WaitGroup
+	for i, s := range a.all {
+		asked.Go(func() {
+			if s.do(ctx, func() { answers[i] = rank(s.part, in, n, by) }) != nil {
+				failed.Add(1)
+			}
+		})
 	}
-	return first(rows, n)
+	asked.Wait()
+	return first(slices.Concat(answers...), n), int(failed.Load())
 }
 
 // Summary adds up what the partitions showed last.

@@ -86,8 +86,8 @@ func (p *Partition) put(m *minute, id ID, it *item, assurance, kind uint8, label
 		p.applyLate(m)
 		return
 	}
-	if !q.touched {
-		q.touched = true
+	if q.touched != p.arrivals.epoch {
+		q.touched = p.arrivals.epoch
 		p.arrivals.touch(id)
 	}
 }

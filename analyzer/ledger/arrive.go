@@ -9,7 +9,7 @@ import "slices"
 type arrivals struct {
 	touched   []ID
 	epoch     uint32
-	called    bool
+	called    bool // since the last minute closed
 	exchanges map[[16]byte]shown
 	objects   map[uint64]struct{} // fresh objects of open minutes, mixed with their principal
 	routes    []route             // endpoints no closed minute has, while a view is made
@@ -32,9 +32,10 @@ func (a *arrivals) restart() {
 	a.epoch++
 	clear(a.exchanges)
 	clear(a.objects)
-	if !a.called {
+	if !a.called { // nobody looks: an import
 		a.touched = a.touched[:0]
 	}
+	a.called = false
 }
 
 // Arrivals shows the principals that Apply touched since the last call, with open minutes counted
@@ -71,7 +72,7 @@ func (p *Partition) Now(visit func(*View)) {
 		waiting := p.waiting(id)
 		p.arrive(id, visit)
 		for _, q := range waiting {
-			q.touched = true
+			q.touched = p.arrivals.epoch
 		}
 	}
 }
@@ -80,7 +81,7 @@ func (p *Partition) Now(visit func(*View)) {
 func (p *Partition) waiting(id ID) []*part {
 	var out []*part
 	for _, m := range p.minutes {
-		if q, ok := m.partOf(id); ok && q.touched {
+		if q, ok := m.partOf(id); ok && q.touched == p.arrivals.epoch {
 			out = append(out, q)
 		}
 	}
@@ -101,7 +102,7 @@ func (p *Partition) arrive(id ID, visit func(*View)) {
 		if !ok {
 			continue
 		}
-		q.touched = false
+		q.touched = 0
 		p.walk(m, q, &r)
 		if !known && q.born == 0 {
 			continue

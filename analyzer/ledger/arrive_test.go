@@ -127,3 +127,28 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("%v allocations an exchange", got)
 	}
 }
+
+// An import is not looked at on arrival. What it touched is not remembered beyond its minute, though
+// live traffic was looked at before, and is not shown once that is looked at again.
+func TestWhatWasNotLookedAtIsForgotten(t *testing.T) {
+	p := ledger.New(0, ledger.Config{})
+	p.Apply(batch(exchange(1, 1, start, 0, 5)))
+	p.Arrivals(func(*ledger.View) {})
+	for i := range uint64(50) { // the import
+		p.Apply(batch(exchange(10+i, 2+i%10, start+day+int64(i)*hour, i, 5)))
+		p.Advance(p.Newest()-late, nil)
+	}
+	now := p.Newest() + 2*hour
+	p.Apply(batch(exchange(100, 50, now, 0, 5)))
+	p.Advance(p.Newest()-late, nil)
+	p.Apply(batch(exchange(101, 50, now+second, 9, 5)))
+	shown := 0
+	p.Arrivals(func(v *ledger.View) {
+		if shown++; v.ID != principal(50) {
+			t.Errorf("%x is shown, of a minute long closed", v.ID)
+		}
+	})
+	if shown != 1 {
+		t.Errorf("%d shown, want the one that came now", shown)
+	}
+}

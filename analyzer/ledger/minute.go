@@ -100,7 +100,7 @@ type part struct {
 	assurance uint8
 	kind      uint8
 	rollups   bool
-	touched   bool // Arrivals is to show it
+	touched   uint32 // the epoch of arrivals in which Arrivals is to show it, 0: it is not
 
 	// What Arrivals has counted of it so far.
 	walked uint32

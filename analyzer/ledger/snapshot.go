@@ -64,7 +64,7 @@ func (p *Partition) Restore(chunks ...[]byte) error {
 	}
 	for _, m := range p.minutes {
 		for i := range m.parts.n {
-			m.parts.at(i).touched = true
+			m.parts.at(i).touched = p.arrivals.epoch
 			p.arrivals.touch(m.parts.at(i).id)
 		}
 	}
@@ -124,7 +124,7 @@ func (p *Partition) chunk(c *codec, whole bool) {
 	if !c.writing {
 		for _, m := range p.minutes {
 			for i := range m.parts.n {
-				m.parts.at(i).touched = false
+				m.parts.at(i).touched = 0
 			}
 		}
 	}

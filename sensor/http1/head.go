@@ -238,6 +238,11 @@ func (p *Parser) deliver(f *framer, how headEnding) {
 	}
 	c := p.handler.Head(p, m)
 	p.buf, p.headLen = p.buf[:0], 0
+	if p.scout {
+		p.state, p.torn = seeking, false
+		p.next.Add(exchange.Resync)
+		return
+	}
 	if how != headWhole {
 		bodiless := interim || c.Head || status == 101 || status == 204 || status == 304
 		if how == headCut && m.Role == Response && !bodiless && !c.Connect && p.handler.Drift(p) {

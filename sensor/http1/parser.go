@@ -20,6 +20,7 @@ const (
 	inTunnel                    // in opaque bytes
 	adrift                      // in a body whose framing is lost; p.left are gap bytes not charged to it yet
 	seeking                     // looking for a line a message begins with; the partial line in p.buf
+	probing                     // in a body that ends with the side, looking whether a status line stands here
 )
 
 // keptBuffer is how much memory a Parser keeps for its next connection.
@@ -59,6 +60,7 @@ type Parser struct {
 	torn     bool // the line being sought in may lack its begin
 	bare     bool // a body without a status line may come
 	broken   bool // the framing was refused: UntilClose has no orderly end
+	scout    bool // reads heads only, in what another Parser takes for a body
 }
 
 // placed is a Mark and the offset it holds from.
@@ -141,6 +143,8 @@ func (p *Parser) step(b []byte) int {
 		return len(b)
 	case seeking:
 		return p.stepSeek(b)
+	case probing:
+		return p.stepProbe(b)
 	}
 	panic("BUG: http1: a Parser without Reset")
 }
@@ -193,6 +197,7 @@ func (p *Parser) Gap(n int64) {
 	if n <= 0 {
 		return
 	}
+	p.unprobe()
 	switch p.state {
 	case inClose, inTunnel:
 		p.bodyGap(n)
@@ -305,6 +310,10 @@ func (p *Parser) junk() {
 // Tunnel says that the other side agreed to another protocol: whatever comes is opaque. Bytes that
 // were read as the begin of a message go into it.
 func (p *Parser) Tunnel() {
+	p.unprobe()
+	if p.state == seeking {
+		p.windowed()
+	}
 	held := p.buf
 	switch p.state {
 	case inTunnel:
@@ -332,6 +341,7 @@ func (p *Parser) Resume() {
 
 // Close says that the side is over; orderly after a FIN.
 func (p *Parser) Close(orderly bool) {
+	p.unprobe()
 	switch p.state {
 	case inFirst, seeking:
 		if p.bare && p.messages == 0 && p.state == inFirst {

@@ -30,7 +30,9 @@ func (p *Parser) stepSeek(b []byte) int {
 	p.offset += int64(n)
 	p.headLen += int64(n)
 	p.buf = append(p.buf, lastBytes(b[:n], p.window())...)
-	p.windowed()
+	if i >= 0 || len(p.buf) >= 2*p.window() || p.headLen > int64(len(p.buf)) {
+		p.windowed() // not with every chunk: a long line would be moved again and again
+	}
 	if i >= 0 {
 		p.seekLine()
 	}

@@ -29,6 +29,8 @@ type call struct {
 	cut                 bool // a gap cut its head: where it ends is not known
 	blind               bool // requests before it may have been lost
 
+	suspect bool // sent together with a request whose framing is in doubt
+
 	isHead, isConnect, bare     bool
 	orphan, answered            bool
 	requestOver, responseOver   bool

@@ -22,6 +22,10 @@ type conn struct {
 	interim *call // that had a 1xx and waits for the real one
 	early   *call // a response that came before its request was handed on
 
+	hidden   *hidden // nil until a request had a body
+	doubt    bool    // a request's framing can be read in several ways
+	doubtAck uint32  // of the last such request
+
 	untrusted bool // a gap may have swallowed messages: order alone pairs nothing
 	pipelined bool // requests were sent without waiting
 	owed      int  // responses to requests that were not queued
@@ -39,10 +43,11 @@ type half struct {
 	shown  int64   // bytes that were shown
 	first  [3]byte // of the bytes shown
 	over   bool
-	lost   bool   // a gap may have swallowed messages of it, since all was last accounted for
-	prev   uint32 // ACK number of the chunk before, if there is one and it was no gap
-	paced  bool   // prev is one
-	odd    bool   // the chunk being read had an inconsistent retransmission
+	lost   bool       // a gap may have swallowed messages of it, since all was last accounted for
+	prev   uint32     // ACK number of the chunk before, if there is one and it was no gap
+	paced  bool       // prev is one
+	mark   http1.Mark // of the chunk being read
+	odd    bool       // the chunk being read had an inconsistent retransmission
 }
 
 // reset makes a conn ready for another connection.
@@ -55,7 +60,10 @@ func (k *conn) reset(s *Session, c *stream.Conn) {
 	}
 	k.s, k.c, k.client, k.queue, k.head = s, c, stream.Unknown, queue, 0
 	k.upload, k.reply, k.interim, k.early = nil, nil, nil, nil
-	k.untrusted, k.pipelined, k.owed = c.Mid, false, 0
+	k.untrusted, k.pipelined, k.owed, k.doubt = c.Mid, false, 0, false
+	if k.hidden != nil {
+		k.hidden.reset(k)
+	}
 }
 
 // feed hands a chunk to its side's parser.
@@ -78,7 +86,11 @@ func (k *conn) feed(c *stream.Chunk, size int64) {
 	if h.parser.Adrift() {
 		h.steer(c)
 	}
-	h.parser.Data(c.Data, http1.Mark{Time: c.Time, Offset: c.Offset, Ack: c.Ack, HasAck: c.HasAck, Prev: h.prev, HasPrev: h.paced})
+	if h.parser.UntilClose() && h.side != k.client && k.head < len(k.queue) {
+		h.probe(c)
+	}
+	h.mark = http1.Mark{Time: c.Time, Offset: c.Offset, Ack: c.Ack, HasAck: c.HasAck, Prev: h.prev, HasPrev: h.paced}
+	h.parser.Data(c.Data, h.mark)
 	h.odd = false
 	h.prev, h.paced = c.Ack, c.HasAck
 }
@@ -176,6 +188,9 @@ func (k *conn) forget() {
 	}
 	if t := k.upload; t != nil && t != k.reply && !k.queued(t) {
 		k.s.free(t)
+	}
+	if k.hidden != nil {
+		k.hidden.reset(k)
 	}
 	clear(k.queue)
 	k.queue, k.head = k.queue[:0], 0

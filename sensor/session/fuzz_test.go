@@ -17,6 +17,8 @@ func FuzzSession(f *testing.F) {
 		[]byte{0x0f, 0x1f, 0x2f, 0x3f, 0x8f, 0x9f, 0x4f, 0x1f, 0xff}, false)
 	f.Add([]byte("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\nxyz"), []byte("HTTP/1.1 200 OK\r\n\r\nabc"), []byte{0x0f, 0x0f, 0x1f, 0x1f}, true)
 	f.Add([]byte("GET /c HTTP/1.1\r\nUpgrade: x\r\n\r\n\x81"), []byte("HTTP/1.1 101 S\r\n\r\n\x81"), []byte{0x4f, 0x4f, 0x1f, 0x5f, 0x1f}, false)
+	f.Add([]byte("POST /a HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nContent-Length: 999\r\n\r\n"),
+		[]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc"), []byte{0x0f, 0x0f, 0x1f, 0x0f, 0x0f, 0x1f, 0x1f, 0x0f, 0x1f}, false)
 	f.Fuzz(func(t *testing.T, client, server, plan []byte, mid bool) {
 		if len(plan) > 200 || len(client)+len(server) > 1<<14 {
 			t.Skip("larger than a fuzz input need be")

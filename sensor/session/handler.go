@@ -24,6 +24,7 @@ func (h *half) request(m *http1.Message) {
 	k.s.n.Requests++
 	if t := k.adopted(m, h); t != nil {
 		k.upload = t
+		k.scouted(t, m)
 		return
 	}
 	t := k.s.newCall(k)
@@ -33,6 +34,7 @@ func (h *half) request(m *http1.Message) {
 	}
 	k.upload = t
 	k.push(t)
+	k.scouted(t, m)
 }
 
 // response finds the exchange that a response completes, or begins an orphan.
@@ -62,6 +64,9 @@ func (h *half) response(m *http1.Message) http1.Context {
 		return c
 	}
 	k.s.n.Responses++
+	if k.hidden != nil && !t.orphan {
+		k.hidden.passed(t.start)
+	}
 	k.s.describeResponse(t, m)
 	k.switchProtocol(t, m.Status, h.side)
 	return c
@@ -101,13 +106,16 @@ func (h *half) of() *call {
 }
 
 // Body implements http1.Handler.
-func (h *half) Body(_ *http1.Parser, b []byte) {
+func (h *half) Body(p *http1.Parser, b []byte) {
 	t := h.of()
 	if t == nil {
 		return
 	}
 	if h.side == h.k.client {
 		t.total.requestBody += uint64(len(b))
+		if s := h.k.hidden; s != nil && s.host == t {
+			s.body(p, b, h.mark)
+		}
 	} else {
 		t.total.responseBody += uint64(len(b))
 		if t.look != nil {
@@ -128,6 +136,9 @@ func (h *half) Gap(_ *http1.Parser, n int64) {
 	if h.side == h.k.client {
 		t.total.requestBody += uint64(n)
 		t.requestBodyGap += uint64(n)
+		if s := h.k.hidden; s != nil && s.host == t {
+			s.gap(n)
+		}
 	} else {
 		t.total.responseBody += uint64(n)
 		t.responseGap += uint64(n)
@@ -165,6 +176,9 @@ func (h *half) End(_ *http1.Parser, e http1.Tail) {
 	t.spoilt = t.spoilt || !e.Complete
 	if h.side == k.client {
 		t.requestOver, t.end = true, e.Offset
+		if k.hidden != nil {
+			k.hidden.over(t, e)
+		}
 		k.upload = nil
 		if t.unqueued {
 			k.s.end(t)

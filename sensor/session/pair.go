@@ -34,7 +34,10 @@ func (k *conn) answers(m *http1.Message, server *half) (t *call, contradicts boo
 		return k.claim(m), false
 	}
 	if k.untrusted {
-		return k.answersAfterLoss(m, client, server, ack, known), false
+		if t = k.answersAfterLoss(m, client, server, ack, known); t == nil {
+			t = k.reveal(m, server, ack, known)
+		}
+		return t, false
 	}
 	if k.owed > 0 {
 		if !m.Interim() {
@@ -43,8 +46,9 @@ func (k *conn) answers(m *http1.Message, server *half) (t *call, contradicts boo
 		return nil, false
 	}
 	if k.head == len(k.queue) {
-		return nil, false
+		return k.reveal(m, server, ack, known), false
 	}
+	k.lose(k.oldest(m, server, ack, known))
 	t = k.queue[k.head]
 	if asked, ok := server.at(t.ack, t.hasAck); known && ack < t.headEnd || ok && m.Offset < asked {
 		return nil, true

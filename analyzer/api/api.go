@@ -134,6 +134,19 @@ func Handler(source Source) http.Handler {
 	return mux
 }
 
+// LocalOnly answers callers on this machine alone: a ranking names principals and addresses, and
+// /metrics beside it must be open to a network.
+func LocalOnly(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(w, "the API answers on this machine only (in a cluster: kubectl exec ... -- /weir-analyzer top)", http.StatusForbidden)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
 func answer(w http.ResponseWriter, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -124,7 +124,7 @@ func serve(ctx context.Context, cfg *config.Config, conn *natsconn.Conn, env *En
 	h.Gauge("weir_config_last_reload_successful", "0 after a reload that was refused.", nil, func(emit health.Emit) {
 		emit(map[bool]float64{true: 1}[reloads.good.Load()])
 	})
-	h.Handle("/api/v1/", api.Handler(view))
+	h.Handle("/api/v1/", api.LocalOnly(api.Handler(view)))
 	return runAll(ctx, cfg, all, w, h, reloads, log)
 }
 
@@ -146,6 +146,9 @@ func loadShards(ctx context.Context, cfg *config.Config, w *world, log zerolog.L
 		if err := all[p].load(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if n := len(slices.DeleteFunc(slices.Clone(all), func(s *shard) bool { return !s.unseeded })); n > 0 {
+		log.Warn().Int("partitions", n).Msg("--load-state: these partitions have a checkpoint of their own, which stays in force")
 	}
 	return all, nil
 }

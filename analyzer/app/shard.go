@@ -56,6 +56,8 @@ type shard struct {
 	imported bool // the newest batch was an import
 	lastData time.Time
 	failing  bool
+	unlogged []incident.Change // not durable yet
+	unseeded bool              // a checkpoint of its own was there, so seed was not taken
 
 	now   figures // the owner's own
 	ask   chan func()
@@ -89,6 +91,7 @@ func (s *shard) load(ctx context.Context) error {
 	if state.Generation == 0 && s.seed != nil {
 		state = *s.seed
 	}
+	s.unseeded = state.Generation != 0 && s.seed != nil
 	part, marks, outbox := newPartition(s.cfg, s.number), ingest.NewWatermarks(), alert.NewOutbox(0)
 	if err := restorePartition(part, &state); err != nil {
 		return fmt.Errorf("partition %d: %w", s.number, err)
@@ -101,6 +104,7 @@ func (s *shard) load(ctx context.Context) error {
 	}
 	s.part, s.marks, s.outbox = part, marks, outbox
 	s.acks, s.dirty, s.loaded = nil, false, true
+	s.unlogged = nil
 	s.lastData = time.Now()
 	s.show()
 	return nil
@@ -253,8 +257,17 @@ func (s *shard) emit(c incident.Change) {
 	s.outbox.Add(message)
 	s.dirty = true
 	s.now.alerts[[2]string{c.Incident.Detector.String(), c.Incident.Severity.String()}]++
-	s.log.Info().Str("incident", fmt.Sprintf("%x", c.Incident.ID[:])).Str("change", c.Kind.String()).
-		Str("severity", c.Incident.Severity.String()).Str("detector", c.Incident.Detector.String()).Msg(incident.Sentence(&c.Incident))
+	s.unlogged = append(s.unlogged, c)
+}
+
+// logChanges logs the changes that a checkpoint has made durable: what a crash takes back was not said.
+func (s *shard) logChanges() {
+	for i := range s.unlogged {
+		inc := &s.unlogged[i].Incident
+		s.log.Info().Str("incident", fmt.Sprintf("%x", inc.ID[:])).Str("change", s.unlogged[i].Kind.String()).
+			Str("severity", inc.Severity.String()).Str("detector", inc.Detector.String()).Msg(incident.Sentence(inc))
+	}
+	s.unlogged = s.unlogged[:0]
 }
 
 // settle closes what has been idle, makes the state durable, acknowledges, and publishes.
@@ -322,6 +335,7 @@ func (s *shard) save(ctx context.Context) error {
 		return err
 	}
 	s.acks, s.dirty = s.acks[:0], false
+	s.logChanges()
 	s.now.saves++
 	return nil
 }

@@ -75,8 +75,8 @@ func (s *Source) take(ctx context.Context, msg jetstream.Msg) {
 	batch := new(weirv1.Batch)
 	err := wire.DecodeBatch(msg.Data(), batch)
 	reason := wire.Reason(err)
-	if err == nil && !fits(msg.Subject(), batch) {
-		reason = "subject"
+	if err == nil {
+		reason = s.unfit(msg, batch)
 	}
 	if reason != "" {
 		s.counts.add("refused", reason, 1)
@@ -102,6 +102,30 @@ func (s *Source) take(ctx context.Context, msg jetstream.Msg) {
 		_ = d.Nak(0)
 		s.counts.add("given_back", "pulled", 1)
 	}
+}
+
+// importSensor is the sensor_id of imports: what comes under it is judged by its own times.
+const importSensor = "import"
+
+// importAhead is how far an import may reach beyond its arrival: clocks of captures differ, but the
+// future cannot be judged, and what claims to come from it would close every minute before it.
+const importAhead = 24 * time.Hour
+
+// unfit says why a batch that could be read is refused; "" for none.
+func (s *Source) unfit(msg jetstream.Msg, b *weirv1.Batch) string {
+	if !fits(msg.Subject(), b) {
+		return "subject"
+	}
+	if b.Source != weirv1.BatchSource_BATCH_SOURCE_IMPORT {
+		return ""
+	}
+	if b.SensorId != importSensor {
+		return "import_sensor"
+	}
+	if meta, err := msg.Metadata(); err == nil && b.WindowEndUnixNano > uint64(meta.Timestamp.Add(importAhead).UnixNano()) {
+		return "import_future"
+	}
+	return ""
 }
 
 // fits says whether a batch came on the subject of its partition and sensor. Permissions are given

@@ -38,6 +38,9 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		b.Source, b.SentUnixNano = c.source, uint64(now.Add(c.clock).UnixNano())
 		b.WindowStartUnixNano, b.WindowEndUnixNano = uint64(end.Add(-time.Second).UnixNano()), uint64(end.UnixNano())
 		b.Gaps = []*weirv1.Gap{{EndUnixNano: uint64(end.UnixNano()), Reason: "restart"}}
+		if c.source == weirv1.BatchSource_BATCH_SOURCE_IMPORT {
+			b.SensorId = "import"
+		}
 		publishBatch(t, js, b)
 	}
 	s, _ := start(t, js, ingest.Config{})
@@ -68,5 +71,36 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 		if got[reason] != n {
 			t.Errorf("clock_corrected %v, want %v", got, want)
 		}
+	}
+}
+
+// An import has times of its own, so it must be one, and it may not come from the future: one batch of
+// the year 2100 would close every minute before it.
+func TestAnImportMustBeOne(t *testing.T) {
+	js := connect(t, startServer(t))
+	for i, c := range []struct {
+		sensor string
+		ahead  time.Duration
+	}{{"s1", 0}, {"import", 48 * time.Hour}, {"import", 75 * 365 * 24 * time.Hour}, {"import", time.Hour}} {
+		b := batch(1, i+1)
+		b.Source, b.SensorId = weirv1.BatchSource_BATCH_SOURCE_IMPORT, c.sensor
+		b.WindowEndUnixNano = uint64(time.Now().Add(c.ahead).UnixNano())
+		publishBatch(t, js, b)
+	}
+	s, _ := start(t, js, ingest.Config{})
+	if d := next(t, s, 1); d.Batch.Sequence != 4 {
+		t.Errorf("batch %d was let in", d.Batch.Sequence)
+	} else if err := d.Ack(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "an empty stream", func() bool { return left(t, js) == 0 })
+	refused := map[string]uint64{}
+	for _, n := range s.Counts() {
+		if n.Name == "refused" {
+			refused[n.Reason] = n.Value
+		}
+	}
+	if refused["import_sensor"] != 1 || refused["import_future"] != 2 {
+		t.Errorf("refused %v", refused)
 	}
 }

@@ -37,6 +37,9 @@ func (l *live) declareMetrics(h *health.Health) {
 			emit(float64(c.Value), c.Name, c.Reason, c.Scope)
 		}
 	})
+	if l.publisher != nil {
+		h.Gauge("weir_sensor_coverage", "Share of what passed that was really read, over the last 15 s or more; -1: nothing passed.", nil, func(emit health.Emit) { emit(l.coverage.share()) })
+	}
 	h.Gauge("weir_config_last_reload_successful", "0 after a reload that was refused.", nil, func(emit health.Emit) {
 		emit(map[bool]float64{true: 1}[l.reloads.good.Load()])
 	})

@@ -125,11 +125,12 @@ func (l *live) publish(ctx context.Context) error {
 	p := publishConfig(l.cfg, l.keys)
 	p.Gap = &weirv1.Gap{EndUnixNano: uint64(l.started.UnixNano()), Reason: "restart"}
 	p.Heartbeat = l.heartbeat
+	l.build(&l.coverage)
+	l.coverage.counters, l.coverage.now = l.counters, time.Now // before the publisher: its first heartbeat asks at once
 	if l.publisher, err = newPublisher(conn, p); err != nil {
 		l.closeRings()
 		return err
 	}
-	l.build(&l.coverage)
 	l.coverage.next = l.publisher
 	l.publisher.SetCounters(l.counters)
 	err = l.capture(ctx, nil)

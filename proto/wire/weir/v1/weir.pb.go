@@ -2472,10 +2472,12 @@ type Heartbeat struct {
 	Counters        []*Counter             `protobuf:"bytes,10,rep,name=counters,proto3" json:"counters,omitempty"`
 	SpoolExchanges  uint64                 `protobuf:"varint,11,opt,name=spool_exchanges,json=spoolExchanges,proto3" json:"spool_exchanges,omitempty"`
 	SpoolBytes      uint64                 `protobuf:"varint,12,opt,name=spool_bytes,json=spoolBytes,proto3" json:"spool_bytes,omitempty"`
-	Coverage        float64                `protobuf:"fixed64,13,opt,name=coverage,proto3" json:"coverage,omitempty"`    // share of HTTP exchanges of the last minute with complete coverage, 0..1
-	Partitions      uint32                 `protobuf:"varint,14,opt,name=partitions,proto3" json:"partitions,omitempty"` // 64
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Share of what passed that was really read, lately, 0..1: the smaller of the share of exchanges
+	// seen whole and of stream bytes that were HTTP. -1: nothing passed.
+	Coverage      float64 `protobuf:"fixed64,13,opt,name=coverage,proto3" json:"coverage,omitempty"`
+	Partitions    uint32  `protobuf:"varint,14,opt,name=partitions,proto3" json:"partitions,omitempty"` // 64
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {

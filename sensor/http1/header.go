@@ -50,39 +50,43 @@ func trimBlank(b []byte) []byte {
 // parseFields reads header lines into p.msg.Fields and gathers the framing.
 func (p *Parser) parseFields(b []byte) framer {
 	f := framer{length: -1}
-	var cur Field
-	open := false
 	for len(b) > 0 {
-		line := b
-		if i := bytes.IndexByte(b, '\n'); i >= 0 {
-			line, b = b[:i], b[i+1:]
-			if i > 0 && line[i-1] == '\r' {
-				line = line[:i-1]
-			} else {
-				f.anomalies.Add(exchange.BareLF)
-			}
-		} else {
-			b = nil // the last line of a cut head: as much as there is
-		}
-		if len(line) == 0 {
+		var line []byte
+		if line, b = cutLine(b, &f.anomalies); len(line) == 0 {
 			break
 		}
-		if line[0] == ' ' || line[0] == '\t' {
+		if isFold(line) { // of no field: the one before it was none
 			f.anomalies.Add(exchange.ObsFold)
-			if open {
-				cur.Value = p.unfold(cur.Value, line)
-			}
 			continue
 		}
-		if open {
-			p.field(&f, cur)
+		x, ok := splitField(line, &f.anomalies)
+		for len(b) > 0 && isFold(b) {
+			f.anomalies.Add(exchange.ObsFold)
+			if line, b = cutLine(b, &f.anomalies); ok {
+				x.Value = p.unfold(x.Value, line)
+			}
 		}
-		cur, open = splitField(line, &f.anomalies)
-	}
-	if open {
-		p.field(&f, cur)
+		if ok {
+			p.field(&f, x)
+		}
 	}
 	return f
+}
+
+func isFold(b []byte) bool { return b[0] == ' ' || b[0] == '\t' }
+
+// cutLine takes a line off b, without its end; the last line of a cut head is as much as there is.
+func cutLine(b []byte, a *exchange.AnomalySet) (line, rest []byte) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return b, nil
+	}
+	line, rest = b[:i], b[i+1:]
+	if i > 0 && line[i-1] == '\r' {
+		return line[:i-1], rest
+	}
+	a.Add(exchange.BareLF)
+	return line, rest
 }
 
 // splitField splits a header line. "No whitespace is allowed between the field name and colon"
@@ -115,11 +119,15 @@ func (p *Parser) unfold(value, line []byte) []byte {
 
 // field keeps one whole field and looks at it if it frames.
 func (p *Parser) field(f *framer, x Field) {
-	switch {
-	case foldEqual(x.Name, "content-length"):
-		f.contentLength(x.Value)
-	case foldEqual(x.Name, "transfer-encoding"):
-		f.transferEncoding(x.Value)
+	switch len(x.Name) {
+	case len("content-length"):
+		if foldEqual(x.Name, "content-length") {
+			f.contentLength(x.Value)
+		}
+	case len("transfer-encoding"):
+		if foldEqual(x.Name, "transfer-encoding") {
+			f.transferEncoding(x.Value)
+		}
 	}
 	if len(p.msg.Fields) >= p.limits.Headers {
 		f.anomalies.Add(exchange.TooManyHeaders)

@@ -69,14 +69,15 @@ type Config struct {
 // headers in the order of the rules, a client certificate told by a trusted hop, query keys,
 // session cookies, Proxy-Authorization. All others are told as OtherTokenIDs.
 type Resolver struct {
-	keys    *keyhash.Keys
-	hops    []netip.Prefix
-	headers map[string]headerRule
-	first   [maxNameLen + 1]uint32 // by length of a header name: which first letters have a rule
-	cookies map[string]struct{}
-	queries map[string]queryRule
-	unknown exchange.ID
-	cache   cache
+	keys     *keyhash.Keys
+	hops     []netip.Prefix
+	headers  map[string]headerRule
+	first    [maxNameLen + 1]uint32 // by length of a header name: which first letters have a rule
+	cookies  map[string]struct{}
+	queries  map[string]queryRule
+	unknown  exchange.ID
+	cache    cache
+	families families
 
 	shown  []shown
 	more   int // credentials beyond maxShown
@@ -167,7 +168,7 @@ func (r *Resolver) field(req *Request, f *Field, trusted bool, out *Identity) {
 	case headerClientCertificate:
 		r.clientCertificate(req, f, trusted)
 	case headerUserAgent:
-		out.ClientSoftware = software(f.Value)
+		out.ClientSoftware = r.families.of(f.Value)
 	}
 }
 

@@ -2,14 +2,51 @@
 
 package identity
 
-import "bytes"
+import (
+	"bytes"
+	"hash/maphash"
+)
 
 const softwareNone = "none"
 
+// families remember what software said of a User-Agent by a hash of it under a seed of this process:
+// clients say the same again and again, and the text itself is not kept. The zero value is ready.
+type families struct {
+	seed  maphash.Seed
+	known []struct {
+		ua     uint64
+		family string
+	}
+}
+
+// maxFamilies bounds them; a newer User-Agent takes the place of an older one.
+const maxFamilies = 256
+
+func (f *families) of(ua []byte) string {
+	if f.known == nil {
+		f.seed, f.known = maphash.MakeSeed(), make([]struct {
+			ua     uint64
+			family string
+		}, maxFamilies)
+	}
+	if len(ua) > maxUserAgent {
+		ua = ua[:maxUserAgent]
+	}
+	h := maphash.Bytes(f.seed, ua)
+	k := &f.known[h%maxFamilies]
+	if k.ua != h || k.family == "" {
+		k.ua, k.family = h, software(ua)
+	}
+	return k.family
+}
+
+// maxUserAgent is how much of a User-Agent is looked at.
+const maxUserAgent = 512
+
 // software names the family of a User-Agent from a fixed list; the text itself is never told.
 func software(ua []byte) string {
-	if len(ua) > 512 {
-		ua = ua[:512]
+	if len(ua) > maxUserAgent {
+		ua = ua[:maxUserAgent]
 	}
 	if ua = trim(ua); len(ua) == 0 {
 		return softwareNone

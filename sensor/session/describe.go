@@ -3,6 +3,8 @@
 package session
 
 import (
+	"slices"
+
 	"github.com/weir-project/weir/sensor/exchange"
 	"github.com/weir-project/weir/sensor/http1"
 	"github.com/weir-project/weir/sensor/identity"
@@ -121,9 +123,9 @@ func (s *Session) headers(t *call, m *http1.Message) {
 
 // identify turns what the request showed of credentials into ids.
 func (s *Session) identify(t *call, m *http1.Message) {
-	s.fields = s.fields[:0]
-	for _, f := range m.Fields {
-		s.fields = append(s.fields, identity.Field(f))
+	s.fields = slices.Grow(s.fields[:0], len(m.Fields))[:len(m.Fields)]
+	for i := range m.Fields {
+		s.fields[i] = identity.Field(m.Fields[i])
 	}
 	r := identity.Request{ServerName: t.x.ServerName, Target: m.Target, Fields: s.fields, Client: t.x.Client, Truncated: m.Truncated}
 	s.id = identity.Identity{}
@@ -183,9 +185,13 @@ func (s *Session) look(t *call) {
 		t.buf = t.x.Server.AppendTo(t.buf)
 		server = t.buf[n:len(t.buf):len(t.buf)]
 	}
+	walker := t.x.TokenID
+	if walker.IsZero() { // else all who show none would be one
+		walker = t.x.PrincipalID
+	}
 	t.look = s.inspector.Begin(inspect.Begin{
 		ContentType: t.x.ContentType, ContentEncoding: t.x.ContentEncoding, Class: t.class, Server: server,
 		Template: t.x.Template, Method: t.x.Method, RequestIDs: t.ids, RequestClasses: t.classes,
-		Token: t.x.TokenID, Status: int(t.x.Status),
+		Token: walker, Status: int(t.x.Status),
 	})
 }

@@ -73,8 +73,7 @@ func TestAThiefIsFlagged(t *testing.T) {
 	l := newLab(t)
 	l.analyzer()
 	heard := l.listen()
-	shopAPI := l.open(serverAddr + ":0")
-	shopAPI.dial = l.dialFrom()
+	shopAPI := l.openAcross()
 	now := time.Now()
 	var victim *shop.Person
 	kept := shopAPI.people[:0:0]

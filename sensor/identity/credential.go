@@ -105,7 +105,7 @@ func (r *Resolver) address(client netip.Addr) exchange.ID {
 // request (signatures, nonces) names nobody: of those the stable part is taken.
 func (r *Resolver) authorization(req *Request, f *Field, rank int, source string) {
 	value := trim(f.Value)
-	scheme, rest, found := bytes.Cut(value, []byte(" "))
+	scheme, rest, found := cutBlank(value)
 	c := candidate{rank: rank, source: source, name: f.Name, hash: keyhash.KindToken}
 	if !found {
 		// No scheme: the bare token, as some clients send it; or a scheme without credentials.
@@ -150,8 +150,8 @@ func (r *Resolver) basic(req *Request, c candidate, rest []byte) {
 			c.text, malformed = buf[:n], false
 		}
 	}
-	if len(c.text) == 1 && !malformed {
-		return // ":": neither user nor password
+	if user, password, _ := bytes.Cut(c.text, []byte(":")); !malformed && absent(user) && absent(password) {
+		return
 	}
 	before := len(r.shown)
 	if r.show(req, c); len(r.shown) > before {
@@ -159,13 +159,21 @@ func (r *Resolver) basic(req *Request, c candidate, rest []byte) {
 	}
 }
 
+// cutBlank cuts at the first blank. RFC 9110 section 11.4 knows spaces alone; servers that split at white
+// space take a tab too.
+func cutBlank(s []byte) (before, after []byte, found bool) {
+	if i := bytes.IndexAny(s, " \t"); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, nil, false
+}
+
+func absent(s []byte) bool { return len(s) == 0 || isNothing(s) }
+
 // clientCertificate reads Envoy's X-Forwarded-Client-Cert: the Hash of the last element, which the
 // nearest hop wrote. Anybody can send the header: it owns only when a trusted hop did.
 func (r *Resolver) clientCertificate(req *Request, f *Field, trusted bool) {
-	last := f.Value
-	if i := bytes.LastIndexByte(last, ','); i >= 0 {
-		last = last[i+1:]
-	}
+	last, _ := lastElement(f.Value)
 	hash, ok := xfccHash(last)
 	if !ok {
 		return
@@ -187,8 +195,9 @@ func (r *Resolver) clientCertificate(req *Request, f *Field, trusted bool) {
 func xfccHash(element []byte) ([]byte, bool) {
 	for len(element) > 0 {
 		var part []byte
-		part, element, _ = bytes.Cut(element, []byte(";"))
+		part, element = cutQuoted(element, ';')
 		name, value, ok := bytes.Cut(trim(part), []byte("="))
+		value = bytes.Trim(value, `"`)
 		if ok && equalFold(name, "hash") && len(value) == 64 && allHex(value) {
 			return value, true
 		}
@@ -247,6 +256,9 @@ func (r *Resolver) cookie(req *Request, value []byte) {
 		}
 		if n := len(v); n >= 2 && v[0] == '"' && v[n-1] == '"' {
 			v = v[1 : n-1]
+		}
+		if equalFold(v, "deleted") {
+			continue // what PHP leaves of a session that ended
 		}
 		r.show(req, candidate{rank: rankCookie, source: sourceCookie, name: name, hash: keyhash.KindCookie,
 			kind: exchange.CredentialCookie, text: trim(v), jwt: true})

@@ -47,12 +47,8 @@ func (r *Resolver) walk(fields []Field, name string) (client netip.Addr, found b
 		}
 		found = true
 		for list := fields[i].Value; list != nil && read < maxHops; read++ {
-			element := list
-			if comma := bytes.LastIndexByte(list, ','); comma >= 0 {
-				element, list = list[comma+1:], list[:comma]
-			} else {
-				list = nil
-			}
+			var element []byte
+			element, list = lastElement(list)
 			a := elementAddr(element, name)
 			if !a.IsValid() {
 				return client, true // "unknown", or nonsense: the last good one stands
@@ -74,7 +70,7 @@ func elementAddr(element []byte, name string) netip.Addr {
 	}
 	for len(element) > 0 {
 		var pair []byte
-		pair, element, _ = bytes.Cut(element, []byte(";"))
+		pair, element = cutQuoted(element, ';')
 		key, value, _ := bytes.Cut(trim(pair), []byte("="))
 		if equalFold(trim(key), "for") {
 			return parseAddr(bytes.Trim(value, "\" \t"))

@@ -44,7 +44,64 @@ func trim(s []byte) []byte { return bytes.Trim(s, " \t") }
 // isNothing knows what scripts send when they have no credential. It would make one principal of
 // many strangers.
 func isNothing(s []byte) bool {
-	return equalFold(s, "null") || equalFold(s, "undefined") || equalFold(s, "none") || equalFold(s, "(null)")
+	switch len(s) {
+	case 2:
+		return string(s) == `""`
+	case 3:
+		return equalFold(s, "nil")
+	case 4:
+		return equalFold(s, "null") || equalFold(s, "none")
+	case 6:
+		return equalFold(s, "(null)")
+	case 9:
+		return equalFold(s, "undefined")
+	case 15:
+		return equalFold(s, "[object object]")
+	}
+	return false
+}
+
+// cutQuoted is bytes.Cut at a separator that stands in no quoted string (RFC 9110 section 5.6.4).
+func cutQuoted(s []byte, sep byte) (before, after []byte) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == sep && !quoted:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, nil
+}
+
+// lastElement cuts the last element off a comma-separated list. It reads from the end, so that a quoted
+// string which is not closed spoils only what stands before it: the nearest hop writes at the end.
+func lastElement(list []byte) (element, before []byte) {
+	quoted := false
+	for i := len(list) - 1; i >= 0; i-- {
+		switch {
+		case list[i] == '"' && !escaped(list[:i]):
+			quoted = !quoted
+		case list[i] == ',' && !quoted:
+			return list[i+1:], list[:i]
+		}
+	}
+	if quoted {
+		return nil, nil
+	}
+	return list, nil
+}
+
+// escaped says whether what follows s is escaped by an odd number of backslashes at its end.
+func escaped(s []byte) bool {
+	n := len(s)
+	for n > 0 && s[n-1] == '\\' {
+		n--
+	}
+	return (len(s)-n)%2 == 1
 }
 
 func allHex(s []byte) bool {
@@ -86,7 +143,7 @@ func unescape(dst, s []byte) []byte {
 func param(list []byte, name string) ([]byte, bool) {
 	for len(list) > 0 {
 		var part []byte
-		part, list, _ = bytes.Cut(list, []byte(","))
+		part, list = cutQuoted(list, ',')
 		key, value, ok := bytes.Cut(trim(part), []byte("="))
 		if !ok || !equalFold(trim(key), name) {
 			continue

@@ -92,3 +92,26 @@ func BenchmarkExchange(b *testing.B) {
 		})
 	}
 }
+
+// An upload is scouted for hidden requests: what that costs, by the length of its lines.
+func BenchmarkUpload(b *testing.B) {
+	const size = 1 << 20
+	for name, line := range map[string]string{"one line": strings.Repeat("x", size), "lines": strings.Repeat(strings.Repeat("x", 79)+"\n", size/80+1)[:size]} {
+		b.Run(name, func(b *testing.B) {
+			s := session.New(session.Config{}, testKeys(b), &counting{})
+			w := newWire(s, false)
+			q := fmt.Appendf(nil, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
+			body, r := []byte(line), []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				w.time += 1000
+				w.send(stream.A, q)
+				for p := body; len(p) > 0; p = p[min(1448, len(p)):] {
+					w.send(stream.A, p[:min(1448, len(p))])
+				}
+				w.send(stream.B, r)
+			}
+		})
+	}
+}

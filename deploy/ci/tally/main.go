@@ -59,6 +59,7 @@ func main() {
 var conditions = map[string]func() bool{
 	"not-root":   func() bool { return os.Geteuid() != 0 },
 	"no-shared":  func() bool { _, err := os.Stat("../shared"); return err != nil },
+	"race":       func() bool { return os.Getenv("WEIR_RACE") != "" },
 	"no-street":  func() bool { return os.Getenv("WEIR_STREET") == "" },
 	"no-nginx":   func() bool { _, err := exec.LookPath("nginx"); return err != nil },
 	"no-python":  func() bool { _, err := exec.LookPath("python3"); return err != nil },

@@ -93,11 +93,10 @@ func (l *lab) freeAddress() string {
 
 // process is a program that runs.
 type process struct {
-	cmd    *exec.Cmd
-	out    *buffer // stdout
-	log    *buffer // stderr
-	done   chan struct{}
-	killed bool
+	cmd  *exec.Cmd
+	out  *buffer // stdout
+	log  *buffer // stderr
+	done chan struct{}
 }
 
 // start runs a program; it dies with the test.

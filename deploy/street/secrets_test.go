@@ -145,7 +145,6 @@ func TestNoSecretComesOut(t *testing.T) {
 	sensor := l.sensor(serverLink, "--log-level", "debug", "--http-addr", metrics)
 	var planter canary.Planter
 	said := planter.Plant()
-	finder := canary.NewFinder(planter.Secrets)
 	if len(planter.Secrets) < 50 {
 		t.Fatalf("%d secrets", len(planter.Secrets))
 	}
@@ -170,7 +169,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	time.Sleep(500 * time.Millisecond) // a checkpoint, and what is on its way
 	l.end(sensor)
 	l.end(analyzer)
-	finder = canary.NewFinder(planter.Secrets)
+	finder := canary.NewFinder(planter.Secrets)
 	heard.mu.Lock()
 	defer heard.mu.Unlock()
 	t.Logf("%d secrets; heard %v, %d batches, %d bytes", len(planter.Secrets), heard.subjects, heard.batches, len(heard.text))

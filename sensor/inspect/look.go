@@ -33,8 +33,9 @@ type Look struct {
 	nRequested   int
 	sequential   bool
 	pathObject   uint64 // of the last id in the path
-	isPathObject bool   // the path names that object, not something of it
-	ownedBy      bool   // what the path names belongs to that object
+	listed       [1]uint64
+	isPathObject bool // the path names that object, not something of it
+	ownedBy      bool // what the path names belongs to that object
 
 	r         *reader
 	enc       []byte // encoded bytes, cleared when decoded
@@ -262,14 +263,44 @@ func (l *Look) tellRest(x *exchange.Exchange) {
 	x.ObjectListComplete = false
 	x.UninspectedSize += rest - l.told.uninspected
 	l.told.uninspected = rest
-	records := l.estimate(rest)
+	records := max(l.estimate(rest), l.least(rest))
 	x.Records += records - l.told.estimated
 	l.told.estimated = records
+	if l.isPathObject && records == 1 && l.found.records == 0 {
+		l.tellPathObject(x)
+		return
+	}
 	if l.found.records > 0 && (l.found.set == nil || l.found.set.seen == 0) {
 		return // the records of this body have no ids
 	}
 	x.ObjectsEstimated += saturate(records - l.told.objects)
 	l.told.objects = records
+}
+
+// Unread bodies of which least says that they hold a record.
+const (
+	leastObject = 16  // bytes of an object that the path names
+	leastData   = 128 // bytes of anything else
+)
+
+// least is 1 where a body that could not be read holds a record whatever its size: nobody may read a
+// customer by id, again and again, under a coding that the sensor cannot undo, and take nothing.
+func (l *Look) least(rest uint64) uint64 {
+	if l.found.records > 0 || rest < leastObject || !l.isPathObject && rest < leastData {
+		return 0
+	}
+	return 1
+}
+
+// tellPathObject tells the object that the path names as the one that an unread body holds.
+func (l *Look) tellPathObject(x *exchange.Exchange) {
+	if l.told.objects > 0 {
+		return
+	}
+	l.told.objects = 1
+	l.listed[0] = l.pathObject
+	x.Objects = l.listed[:]
+	x.ObjectsSeen++
 }
 
 // estimate is how many records so many unread bytes hold: as many as the part that was read, else

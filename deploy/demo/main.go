@@ -84,6 +84,9 @@ func run(ctx context.Context, at string, seed uint64, hold bool) error {
 func when(at string) (now time.Time, replayed bool, err error) {
 	if at != "" {
 		now, err = time.Parse(time.RFC3339, at)
+		if err == nil && time.Until(now) > 0 {
+			err = fmt.Errorf("-at %s is in the future, which an analyzer refuses to judge", at)
+		}
 		return now, true, err
 	}
 	if os.Geteuid() != 0 {

@@ -14,7 +14,7 @@ import (
 
 // Entry is one line of the API's own log.
 type Entry struct {
-	Time    time.Time // when the response was written
+	Time    time.Time // just before the response was sent
 	Token   string
 	Path    string
 	Status  int
@@ -126,9 +126,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, records, body := a.Answer(r.URL.RequestURI(), token)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	// Written down before it is sent: whoever has the answer finds it in the log.
+	a.Log.add(Entry{Time: time.Now(), Token: token, Path: r.URL.Path, Status: status, Records: records, Bytes: len(body)})
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
-	a.Log.add(Entry{Time: time.Now(), Token: token, Path: r.URL.Path, Status: status, Records: records, Bytes: len(body)})
 }
 
 // Host is the name the API goes by.

@@ -48,7 +48,8 @@ func reference(data []byte) *packet.Segment {
 			s.Seq, s.Ack, s.Window = l.Seq, l.Ack, l.Window
 			s.Payload = l.Payload
 			return &s
-		case *layers.Ethernet, *layers.Dot1Q, *layers.IPv6HopByHop, *layers.IPv6Destination:
+		// Extension headers are no reference: gopacket reads them, and TCP, on behind the packet's end.
+		case *layers.Ethernet, *layers.Dot1Q:
 		default:
 			return nil
 		}

@@ -34,6 +34,7 @@ type trial struct {
 	parts      [wire.Partitions]*partition.Partition
 	population *population.Local
 	waiting    [wire.Partitions]*weirv1.Batch
+	began      began
 	newest     int64
 	first      int64
 	closed     int64
@@ -258,6 +259,8 @@ func (t *trial) close(through int64) {
 	for p := range t.waiting {
 		t.flush(p)
 	}
+	t.shareStart()
+	t.skip(through)
 	for t.closed < through {
 		end := min(through, t.closed/hour*hour+hour)
 		for _, part := range t.parts {
@@ -269,6 +272,29 @@ func (t *trial) close(through int64) {
 		if end%hour == 0 {
 			t.population.Hour(end/hour - 1)
 		}
+	}
+}
+
+// shareStart tells every partition when the deployment began to learn.
+func (t *trial) shareStart() {
+	for _, part := range t.parts {
+		t.began.share(part.Ledger)
+	}
+	for _, part := range t.parts {
+		t.began.share(part.Ledger)
+	}
+}
+
+// skip passes over stretches of more than a week without data, as partitions do.
+func (t *trial) skip(through int64) {
+	next := through
+	for _, part := range t.parts {
+		if oldest := part.Ledger.Oldest(); oldest != 0 {
+			next = min(next, oldest)
+		}
+	}
+	if next-t.closed > 7*24*hour {
+		t.closed = next/hour*hour - 24*hour
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,7 @@ import (
 	"github.com/weir-project/weir/analyzer/config"
 	"github.com/weir-project/weir/analyzer/incident"
 	"github.com/weir-project/weir/analyzer/ingest"
+	"github.com/weir-project/weir/analyzer/ledger"
 	"github.com/weir-project/weir/analyzer/partition"
 	"github.com/weir-project/weir/analyzer/population"
 	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
@@ -41,6 +43,7 @@ type shard struct {
 	source *ingest.Source
 	pop    *population.Node
 	meta   alert.Meta
+	began  *began
 	log    zerolog.Logger
 	seed   *checkpoint.State // from --load-state, for a partition that has no checkpoint
 
@@ -72,10 +75,25 @@ type world struct {
 	source *ingest.Source
 	pop    *population.Node
 	meta   alert.Meta
+	began  began
+}
+
+// began is when the deployment began to learn: the first exchange of any partition. A principal that
+// is the first of its partition is new in an old deployment, and is judged.
+type began struct{ at atomic.Int64 }
+
+// share tells a ledger what all know, and all what it knows.
+func (b *began) share(l *ledger.Partition) {
+	for own, known := l.Start(), b.at.Load(); own != 0 && (known == 0 || own < known); known = b.at.Load() {
+		if b.at.CompareAndSwap(known, own) {
+			break
+		}
+	}
+	l.SetDeploymentStart(b.at.Load())
 }
 
 func newShard(cfg *config.Config, number int, w *world, log zerolog.Logger) *shard {
-	s := &shard{number: number, cfg: cfg, js: w.js, store: w.store, source: w.source, pop: w.pop, meta: w.meta, log: log, ask: make(chan func()), leaving: context.Background()}
+	s := &shard{number: number, cfg: cfg, js: w.js, store: w.store, source: w.source, pop: w.pop, meta: w.meta, began: &w.began, log: log, ask: make(chan func()), leaving: context.Background()}
 	s.now.alerts = map[[2]string]uint64{}
 	return s
 }
@@ -103,6 +121,7 @@ func (s *shard) load(ctx context.Context) error {
 		return fmt.Errorf("partition %d: %w", s.number, err)
 	}
 	s.part, s.marks, s.outbox = part, marks, outbox
+	s.began.share(part.Ledger)
 	s.acks, s.dirty, s.loaded = nil, false, true
 	s.unlogged = nil
 	s.lastData = time.Now()
@@ -174,6 +193,7 @@ func (s *shard) take(ctx context.Context, d *ingest.Delivery) {
 		s.now.repeated++
 	case ingest.Apply:
 		s.part.Apply(b)
+		s.began.share(s.part.Ledger)
 		s.now.batches++
 		s.imported = b.Source == weirv1.BatchSource_BATCH_SOURCE_IMPORT
 		s.lastData = time.Now()

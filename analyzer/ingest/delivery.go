@@ -109,7 +109,7 @@ const importSensor = "import"
 
 // importAhead is how far an import may reach beyond its arrival: clocks of captures differ, but the
 // future cannot be judged, and what claims to come from it would close every minute before it.
-const importAhead = 24 * time.Hour
+const importAhead = 15 * time.Minute
 
 // unfit says why a batch that could be read is refused; "" for none.
 func (s *Source) unfit(msg jetstream.Msg, b *weirv1.Batch) string {

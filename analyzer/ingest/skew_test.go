@@ -81,7 +81,7 @@ func TestAnImportMustBeOne(t *testing.T) {
 	for i, c := range []struct {
 		sensor string
 		ahead  time.Duration
-	}{{"s1", 0}, {"import", 48 * time.Hour}, {"import", 75 * 365 * 24 * time.Hour}, {"import", time.Hour}} {
+	}{{"s1", 0}, {"import", 2 * time.Hour}, {"import", 75 * 365 * 24 * time.Hour}, {"import", 8 * time.Minute}} {
 		b := batch(1, i+1)
 		b.Source, b.SensorId = weirv1.BatchSource_BATCH_SOURCE_IMPORT, c.sensor
 		b.WindowEndUnixNano = uint64(time.Now().Add(c.ahead).UnixNano())

@@ -160,6 +160,18 @@ func (p *Partition) SetDeploymentStart(start int64) {
 	}
 }
 
+// Start is when the deployment began to learn as far as this partition knows, in Unix nanoseconds; 0
+// before its first exchange.
+func (p *Partition) Start() int64 { return p.start }
+
+// Oldest is the start of the oldest open minute, in Unix nanoseconds; 0 where none is open.
+func (p *Partition) Oldest() int64 {
+	if len(p.minutes) == 0 {
+		return 0
+	}
+	return p.minutes[0].start
+}
+
 // Newest is the newest end of a batch window, in Unix nanoseconds; 0 before the first batch.
 func (p *Partition) Newest() int64 { return p.newest }
 

@@ -95,6 +95,7 @@ func (p *Partition) Step(through int64, in *population.InForce, emit func(incide
 	if p.closed == 0 || through <= p.closed {
 		return 0, false
 	}
+	p.skip(through)
 	end := floor(p.closed, hour) + hour
 	through = min(through, end)
 	p.Ledger.Advance(through, func(v *ledger.View) { p.judge(v, in, emit) })
@@ -103,6 +104,20 @@ func (p *Partition) Step(through int64, in *population.InForce, emit func(incide
 		emit(change)
 	}
 	return end/hour - 1, through == end
+}
+
+// skipBeyond is the longest stretch without data that is closed hour by hour. What is longer, such as
+// the years between a capture of old and today, is passed over but for its last day.
+const skipBeyond = 7 * 24 * hour
+
+func (p *Partition) skip(through int64) {
+	next := p.Ledger.Oldest()
+	if next == 0 || next > through {
+		next = through
+	}
+	if next-p.closed > skipBeyond {
+		p.closed = floor(next, hour) - 24*hour
+	}
 }
 
 func (p *Partition) judge(v *ledger.View, in *population.InForce, emit func(incident.Change)) {

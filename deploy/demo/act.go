@@ -35,7 +35,7 @@ func (s *stage) history(ctx context.Context) error {
 	}
 	started := time.Now()
 	var err error
-	if s.past, err = sendHistory(ctx, s.keys, s.conn, s.api, s.people, until, s.server); err != nil {
+	if s.past, s.recent, err = sendHistory(ctx, s.keys, s.conn, s.api, s.people, until, s.server); err != nil {
 		return err
 	}
 	if err := s.awaitCount(ctx, s.past); err != nil {

@@ -56,14 +56,13 @@ func (t *tally) add(e shop.Entry) {
 }
 
 // sendHistory publishes the past through the sensor's own session, identity and inspection, as an
-// import in event time. It returns what it held.
-func sendHistory(ctx context.Context, keys *keyhash.Keys, conn *natsconn.Conn, api *shop.API, people []*shop.Person, until time.Time, server netip.AddrPort) (tally, error) {
-	var sent tally
+// import in event time. It returns what it held, and the entries of its last hour.
+func sendHistory(ctx context.Context, keys *keyhash.Keys, conn *natsconn.Conn, api *shop.API, people []*shop.Person, until time.Time, server netip.AddrPort) (sent tally, recent []shop.Entry, err error) {
 	var name [16]byte
 	binary.BigEndian.PutUint64(name[:], uint64(until.UnixNano()))
 	transport, err := publish.NewNATS(conn, 0, 0)
 	if err != nil {
-		return sent, err
+		return sent, nil, err
 	}
 	publisher := publish.New(publish.Config{
 		Cluster: "demo", SensorID: publish.ImportSensor, BootID: publish.ImportBoot(sha256.Sum256(name[:])),
@@ -76,15 +75,18 @@ func sendHistory(ctx context.Context, keys *keyhash.Keys, conn *natsconn.Conn, a
 		request, response, entry := api.Wire(said.person, said.call)
 		speak(s, uint32(i), said, server, request, response)
 		sent.add(entry)
+		if until.Sub(entry.Time) < time.Hour {
+			recent = append(recent, entry)
+		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	s.Advance(until.UnixNano())
 	if err := publisher.Close(ctx); err != nil {
-		return sent, fmt.Errorf("send the history: %w", err)
+		return sent, nil, fmt.Errorf("send the history: %w", err)
 	}
-	return sent, nil
+	return sent, recent, nil
 }
 
 // speak shows one call and its answer to a session, as a connection of its own.

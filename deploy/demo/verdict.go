@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/weir-project/weir/deploy/demo/shop"
 )
 
 // alerted is what the demo reads of an alert.
@@ -57,7 +59,7 @@ func (s *stage) flagged() []alerted {
 
 // verdict holds alerts and totals against the API's own log.
 func (s *stage) verdict(ctx context.Context) error {
-	alerts := s.flagged()
+	alerts := slices.DeleteFunc(s.flagged(), func(a alerted) bool { return !s.ours[a.Subject] })
 	if len(alerts) == 0 {
 		return errors.New("the thief was not flagged")
 	}
@@ -89,7 +91,13 @@ func (s *stage) verdict(ctx context.Context) error {
 func (s *stage) agrees(a *alerted) error {
 	n, u := int(a.Data.Unmapped.Requests), a.Data.Unmapped
 	start := time.UnixMilli(a.Data.Info.FirstSeenTime)
-	entries := s.api.Log.Of(s.victim.Token, start.Add(-time.Second))
+	var entries []shop.Entry
+	for _, e := range s.recent { // the minute in which it began may reach back into the past
+		if e.Token == s.victim.Token && !e.Time.Before(start.Add(-time.Second)) {
+			entries = append(entries, e)
+		}
+	}
+	entries = append(entries, s.api.Log.Of(s.victim.Token, start.Add(-time.Second))...)
 	for from := range entries {
 		if entries[from].Time.After(start.Add(time.Second)) && from > 0 && entries[from-1].Time.After(start.Add(time.Second)) {
 			break

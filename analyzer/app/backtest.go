@@ -260,8 +260,8 @@ func (t *trial) close(through int64) {
 		t.flush(p)
 	}
 	t.shareStart()
-	t.skip(through)
 	for t.closed < through {
+		t.skip(through)
 		end := min(through, t.closed/hour*hour+hour)
 		for _, part := range t.parts {
 			for part.Closed() != 0 && part.Closed() < end {

@@ -188,3 +188,42 @@ func TestBacktestTellsWhatItCannotRead(t *testing.T) {
 		t.Errorf("nothing gives %s", alerts)
 	}
 }
+
+// A credential that was never seen before is judged by its peers in a deployment that has learned,
+// whatever partition it falls into, also where it is the first there.
+func TestBacktestFlagsNewcomersInEveryPartition(t *testing.T) {
+	l := &timeline{}
+	habits(l, 0, theftDay+1)
+	const newcomers = 20
+	for i := range 60 {
+		for p := range uint64(newcomers) {
+			l.read(monday.AddDate(0, 0, theftDay).Add(19*time.Hour+time.Duration(i)*time.Minute), 100+p, (100+p)*1_000_000+uint64(i)*1000, 1000)
+		}
+	}
+	alerts, _ := backtest(t, l.lines)
+	flagged := map[string]bool{}
+	for line := range strings.Lines(alerts) {
+		var a struct{ Subject string }
+		if err := json.Unmarshal([]byte(line), &a); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		flagged[a.Subject] = true
+	}
+	for p := range uint64(newcomers) {
+		if !flagged[fmt.Sprintf("%x", id(2, 100+p))] {
+			t.Errorf("newcomer %d took 60,000 records unseen", p)
+		}
+	}
+}
+
+// An exchange of long ago, such as one with a broken clock, costs no time worth speaking of.
+func TestBacktestPassesOverYears(t *testing.T) {
+	l := &timeline{}
+	l.read(time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), 1, 1, 1)
+	habits(l, 0, theftDay+1)
+	theft(l)
+	alerts, _ := backtest(t, l.lines)
+	if !strings.Contains(alerts, fmt.Sprintf("%x", id(2, thief))) {
+		t.Error("the thief is not flagged")
+	}
+}

@@ -153,11 +153,15 @@ func (s *State) Close(hour int64) *weirv1.PopulationState {
 	} else {
 		from = s.firstDay()
 	}
-	for ; from < day; from++ {
+	for from = max(from, day-memoryDays); from < day; from++ {
 		s.closeDay(from + 1)
 	}
 	return s.last
 }
+
+// memoryDays is after how many days without traffic nothing is left of what was usual before. Longer
+// stretches, such as the years behind one capture of old, are passed over but for so many days.
+const memoryDays = 90
 
 func (s *State) firstDay() int64 {
 	first := int64(math.MaxInt64)
@@ -170,7 +174,11 @@ func (s *State) firstDay() int64 {
 // openDay gives the last hour of the day that closes next, if anything is known of one.
 func (s *State) openDay() (int64, bool) {
 	if s.last != nil {
-		return closedThrough(s.last) + hoursPerDay - 1, true
+		open := closedThrough(s.last) + hoursPerDay - 1
+		if len(s.pending) > 0 {
+			open = max(open, (s.firstDay()-memoryDays)*hoursPerDay+hoursPerDay-1)
+		}
+		return open, true
 	}
 	if len(s.pending) == 0 {
 		return 0, false

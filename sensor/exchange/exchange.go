@@ -130,6 +130,16 @@ const (
 	Upgraded        // the connection went on in another protocol
 	Tunnel          // CONNECT: opaque bytes each way
 	PathTooLarge
+	UnknownSlot    // a header field refers to a compression table entry that was not seen
+	BadFrame       // an HTTP/2 frame that breaks its own format, or is not allowed where it stands
+	BadHeaderBlock // a header block that cannot be decompressed
+	HeaderFlood    // a header block in more frames or bytes than the bound: counted, not read
+	TooManyStreams // more concurrent streams than the bound
+	StreamReset    // RST_STREAM ended it
+	Refused        // GOAWAY: the server never took it
+	Pushed         // the server sent it unasked: its request is the server's promise
+	Forwarded      // it came through a proxy: another exchange may tell of the same data
+	Misdirected    // frames of a stream that nobody opened
 	numAnomalies
 )
 
@@ -174,14 +184,14 @@ type Exchange struct {
 	Rank           Rank
 	TLS            bool
 	Protocol       string // "http"
-	Version        string // "1.1"
+	Version        string // "1.1", "2"
 	ServerName     []byte
 	Method         []byte
 	Path           []byte // redacted
 	Template       []byte
 	Target         []byte // raw request-target: only with --unredacted, else nil
 	QueryNames     [][]byte
-	Operation      []byte
+	Operation      []byte // gRPC: "package.Service/Method"
 	RequestID      []byte
 	TraceIDHash    uint64
 	Status         uint16 // 0: no response seen

@@ -41,6 +41,16 @@ var anomalyNames = [numAnomalies]string{
 	Upgraded:                  "upgraded",
 	Tunnel:                    "tunnel",
 	PathTooLarge:              "path_too_large",
+	UnknownSlot:               "unknown_slot",
+	BadFrame:                  "bad_frame",
+	BadHeaderBlock:            "bad_header_block",
+	HeaderFlood:               "header_flood",
+	TooManyStreams:            "too_many_streams",
+	StreamReset:               "stream_reset",
+	Refused:                   "refused",
+	Pushed:                    "pushed",
+	Forwarded:                 "forwarded",
+	Misdirected:               "misdirected",
 }
 
 var (

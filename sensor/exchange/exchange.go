@@ -195,6 +195,7 @@ type Exchange struct {
 	RequestID      []byte
 	TraceIDHash    uint64
 	Status         uint16 // 0: no response seen
+	GRPCStatus     int16  // of the trailers or a trailers-only response; -1: none seen, or not gRPC
 
 	RequestHeaderSize  uint64
 	RequestBodySize    uint64

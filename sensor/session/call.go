@@ -6,12 +6,13 @@ import (
 	"github.com/weir-project/weir/sensor/exchange"
 	"github.com/weir-project/weir/sensor/identity"
 	"github.com/weir-project/weir/sensor/inspect"
+	"github.com/weir-project/weir/sensor/stream"
 )
 
 // call is one exchange in the making. Its text lies in its own buffer, for its whole life.
 type call struct {
 	x    exchange.Exchange // what was told last, or will be
-	conn *conn
+	on   link
 	look *inspect.Look
 	id   identity.Identity
 	buf  []byte
@@ -30,6 +31,12 @@ type call struct {
 	blind               bool // requests before it may have been lost
 
 	suspect bool // sent together with a request whose framing is in doubt
+
+	// Of an HTTP/2 stream.
+	stream  uint32
+	neutral [3]sizes // of each side, while it is not known which one is the client's
+	grpc    bool
+	reset   bool // given up by RST_STREAM: what is still on its way counts
 
 	isHead, isConnect, bare     bool
 	orphan, answered            bool
@@ -64,12 +71,22 @@ func (t *call) put(b []byte) []byte {
 // keptText is how much buffer a call keeps for its next use.
 const keptText = 16 << 10
 
-// reset makes a call ready for another exchange.
-func (t *call) reset(k *conn) {
+// link is what a call asks of its connection.
+type link interface {
+	// of gives the connection.
+	of() *stream.Conn
+	// shown says how many bytes of the two sides were seen.
+	shown() (client, server int64)
+	// telling comes before a call is told of.
+	telling(t *call)
+}
+
+// renew makes a call ready for another exchange.
+func (t *call) renew(k link) {
 	if cap(t.buf) > keptText {
 		t.buf = nil
 	}
-	*t = call{conn: k, buf: t.buf[:0], ids: t.ids[:0], classes: t.classes[:0], names: t.names[:0], others: t.others[:0]}
+	*t = call{on: k, buf: t.buf[:0], ids: t.ids[:0], classes: t.classes[:0], names: t.names[:0], others: t.others[:0]}
 }
 
 // own copies the slices of an identity that belong to the Resolver.
@@ -127,10 +144,10 @@ func (l *callList) remove(t *call) {
 }
 
 // removeAll takes all calls of a connection out.
-func (l *callList) removeAll(k *conn) {
+func (l *callList) removeAll(k link) {
 	for t := l.first; t != nil; {
 		next := t.next
-		if t.conn == k {
+		if t.on == k {
 			l.remove(t)
 		}
 		t = next

@@ -237,3 +237,19 @@ func (k *conn) take(i int) *call {
 	t.dropped = 0
 	return t
 }
+
+// of implements link.
+func (k *conn) of() *stream.Conn { return k.c }
+
+// shown implements link.
+func (k *conn) shown() (client, server int64) {
+	return k.half[k.client].shown, k.half[k.client.Other()].shown
+}
+
+// telling implements link: a response that is told of as an orphan stays one.
+func (k *conn) telling(t *call) {
+	if k.early == t {
+		k.early = nil
+		k.untrusted, k.half[k.client].lost = true, true
+	}
+}

@@ -9,12 +9,13 @@ import (
 	"github.com/weir-project/weir/sensor/http1"
 	"github.com/weir-project/weir/sensor/identity"
 	"github.com/weir-project/weir/sensor/inspect"
+	"github.com/weir-project/weir/sensor/stream"
 )
 
 var versions = [...]string{"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"}
 
 // newCall takes a call from the pool and fills in what its connection knows.
-func (s *Session) newCall(k *conn) *call {
+func (s *Session) newCall(k link, client stream.Side) *call {
 	var t *call
 	if n := len(s.freeCalls); n > 0 {
 		t = s.freeCalls[n-1]
@@ -22,11 +23,12 @@ func (s *Session) newCall(k *conn) *call {
 	} else {
 		t = &call{}
 	}
-	t.reset(k)
+	t.renew(k)
+	c := k.of()
 	x := &t.x
-	x.Point, x.Rank, x.File, x.TLS = s.cfg.Point, s.cfg.Rank, s.cfg.File, k.c.TLS
-	x.Client, x.Server = k.c.Addr[k.client], k.c.Addr[k.client.Other()]
-	x.Protocol, x.Detail, x.RecordsKind = "http", exchange.DetailFull, exchange.CountNone
+	x.Point, x.Rank, x.File, x.TLS = s.cfg.Point, s.cfg.Rank, s.cfg.File, c.TLS
+	x.Client, x.Server = c.Addr[client], c.Addr[client.Other()]
+	x.Protocol, x.Detail, x.RecordsKind, x.GRPCStatus = "http", exchange.DetailFull, exchange.CountNone, -1
 	t.told = s.now
 	s.running.add(t)
 	return t
@@ -39,7 +41,7 @@ func (s *Session) free(t *call) {
 		t.look.Release()
 		t.look = nil
 	}
-	t.conn = nil
+	t.on = nil
 	if len(s.freeCalls) < maxFreeCalls {
 		s.freeCalls = append(s.freeCalls, t)
 	}
@@ -58,20 +60,21 @@ func (t *call) begin(m *http1.Message) {
 	t.spoilt = m.Truncated
 }
 
-// exchangeID names an exchange by its first sequence number and its head, if that was wholly seen.
-func (s *Session) exchangeID(t *call, m *http1.Message, h *half, head []byte) {
+// exchangeID names an exchange by its first sequence number, its stream and its head, if that was wholly seen.
+func (s *Session) exchangeID(t *call, seq, stream uint32, head []byte) {
 	if head == nil {
 		t.x.Anomalies.Add(exchange.IDPartial)
 	}
-	t.x.ID = exchange.ID(s.keys.Exchanges.ExchangeID(h.base+uint32(m.Offset), 0, head))
+	t.x.ID = exchange.ID(s.keys.Exchanges.ExchangeID(seq, stream, head))
 }
 
-// describeRequest fills a call with what a request's head tells.
-func (s *Session) describeRequest(t *call, m *http1.Message, h *half) {
+// describeRequest fills a call with what a request's head tells, which began at a sequence number of a
+// stream.
+func (s *Session) describeRequest(t *call, m *http1.Message, seq, stream uint32) {
 	x := &t.x
 	t.begin(m)
-	s.exchangeID(t, m, h, m.Raw)
-	t.start, t.headEnd, t.cut, t.blind = m.Offset, m.HeadEnd, m.Cut, h.lost
+	s.exchangeID(t, seq, stream, m.Raw)
+	t.start, t.headEnd, t.cut = m.Offset, m.HeadEnd, m.Cut
 	t.ack, t.hasAck = m.Mark.Ack, m.Mark.HasAck
 	t.isHead = string(m.Method) == "HEAD"
 	t.isConnect = string(m.Method) == "CONNECT"
@@ -135,11 +138,16 @@ func (s *Session) identify(t *call, m *http1.Message) {
 }
 
 // describeOrphan fills a call with what a response without a request tells: nobody asked for it.
-func (s *Session) describeOrphan(t *call, m *http1.Message, h *half) {
+func (s *Session) describeOrphan(t *call, m *http1.Message, seq, stream uint32) {
 	t.begin(m)
-	s.exchangeID(t, m, h, nil)
+	s.exchangeID(t, seq, stream, nil)
 	t.orphan, t.requestOver = true, true
 	t.x.Anomalies.Add(exchange.OrphanResponse)
+	s.disown(t)
+}
+
+// disown charges a call to nobody: its request was not seen.
+func (s *Session) disown(t *call) {
 	r := identity.Request{Client: t.x.Client, Truncated: true}
 	s.id = identity.Identity{}
 	s.resolver.Resolve(&r, &s.id)

@@ -58,7 +58,8 @@ func (k *conn) adopted(m *http1.Message, client *half) *call {
 	x.Anomalies &^= 1<<exchange.OrphanResponse | 1<<exchange.IDPartial
 	start, last, spoilt, version := x.Start, t.last, t.spoilt, x.Version
 	t.orphan, t.requestOver = false, false
-	k.s.describeRequest(t, m, client)
+	k.s.describeRequest(t, m, client.seq(m.Offset), 0)
+	t.blind = client.lost
 	x.Start = min(x.Start, start)
 	x.PartStart, x.Version = x.Start, version
 	t.last, t.spoilt = max(t.last, last), t.spoilt || spoilt

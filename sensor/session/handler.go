@@ -27,8 +27,9 @@ func (h *half) request(m *http1.Message) {
 		k.scouted(t, m)
 		return
 	}
-	t := k.s.newCall(k)
-	k.s.describeRequest(t, m, h)
+	t := k.s.newCall(k, k.client)
+	k.s.describeRequest(t, m, h.seq(m.Offset), 0)
+	t.blind = h.lost
 	if m.Minor < 0 {
 		k.half[h.side.Other()].parser.Bare()
 	}
@@ -46,8 +47,8 @@ func (h *half) response(m *http1.Message) http1.Context {
 		if m.Interim() {
 			return http1.Context{}
 		}
-		t = k.s.newCall(k)
-		k.s.describeOrphan(t, m, h)
+		t = k.s.newCall(k, k.client)
+		k.s.describeOrphan(t, m, h.seq(m.Offset), 0)
 		if contradicts {
 			t.x.Anomalies.Add(exchange.ContradictsAck)
 		} else {
@@ -122,7 +123,7 @@ func (h *half) Body(p *http1.Parser, b []byte) {
 			t.look.Data(b)
 		}
 	}
-	h.moved(t)
+	h.k.s.moved(t, h.odd)
 }
 
 // Gap implements http1.Handler.
@@ -146,14 +147,14 @@ func (h *half) Gap(_ *http1.Parser, n int64) {
 			t.look.Gap(uint64(n))
 		}
 	}
-	h.moved(t)
+	h.k.s.moved(t, h.odd)
 }
 
-// moved notes that bytes of a call moved, and tells a part if they are many or it runs long.
-func (h *half) moved(t *call) {
-	s := h.k.s
+// moved notes that bytes of a call moved, and tells a part if they are many or it runs long. odd says that a
+// retransmission of them had other content.
+func (s *Session) moved(t *call, odd bool) {
 	t.last = s.now
-	if h.odd {
+	if odd {
 		t.x.Anomalies.Add(exchange.InconsistentRetransmit)
 	}
 	if fresh := t.fresh(); fresh >= s.cfg.PartBytes || s.now-t.told >= s.cfg.PartTime && fresh > 0 {

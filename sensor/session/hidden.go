@@ -131,10 +131,11 @@ func (h *hidden) Head(_ *http1.Parser, m *http1.Message) http1.Context {
 			return http1.Context{}
 		}
 	}
-	t := k.s.newCall(k)
+	t := k.s.newCall(k, k.client)
 	k.s.running.remove(t)
-	k.s.describeRequest(t, m, &k.half[k.client])
-	t.requestOver, t.end, t.blind = true, m.HeadEnd, t.blind || h.blind
+	client := &k.half[k.client]
+	k.s.describeRequest(t, m, client.seq(m.Offset), 0)
+	t.requestOver, t.end, t.blind = true, m.HeadEnd, client.lost || h.blind
 	h.calls, h.sound, h.torn = append(h.calls, t), append(h.sound, !h.doubt), false
 	return http1.Context{}
 }

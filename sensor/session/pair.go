@@ -11,6 +11,9 @@ import (
 // it, somebody made it up.
 const ackSlack = 1 << 24
 
+// seq gives the raw sequence number of an offset in the stream of h.
+func (h *half) seq(offset int64) uint32 { return h.base + uint32(offset) }
+
 // at translates a raw ACK number to a position in the stream of h.
 func (h *half) at(ack uint32, has bool) (int64, bool) {
 	if !has || !h.based {

@@ -156,7 +156,7 @@ func (s *Session) Advance(now int64) {
 }
 
 func (s *Session) advance(t *call) {
-	defer s.contain(t.conn.c, nil)
+	defer s.contain(t.on.of(), nil)
 	if t.worthPart() {
 		s.tell(t, false)
 		return

@@ -21,10 +21,7 @@ func (s *Session) end(t *call) {
 // tell hands on what happened in an exchange since it was told of last.
 func (s *Session) tell(t *call, last bool) {
 	x := &t.x
-	if k := t.conn; k.early == t { // told of as an orphan, it stays one
-		k.early = nil
-		k.untrusted, k.half[k.client].lost = true, true
-	}
+	t.on.telling(t)
 	x.Last = last
 	if x.Part > 0 {
 		x.PartStart = x.PartEnd
@@ -79,10 +76,9 @@ func (s *Session) records(t *call, last bool) {
 
 // coverage grades how much of an exchange was seen so far.
 func (t *call) coverage(last bool) exchange.Coverage {
-	k := t.conn
-	client, server := &k.half[k.client], &k.half[k.client.Other()]
+	client, server := t.on.shown()
 	switch {
-	case t.orphan && client.shown == 0, !t.orphan && !t.answered && last && server.shown == 0:
+	case t.orphan && client == 0, !t.orphan && !t.answered && last && server == 0:
 		return exchange.OneSided
 	case t.responseGap > 0 && t.responseGap == t.total.responseBody,
 		t.requestBodyGap > 0 && t.requestBodyGap == t.total.requestBody && t.total.responseBody == 0:

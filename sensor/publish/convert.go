@@ -103,6 +103,7 @@ func (c *converter) what(w *weirv1.Exchange, x *exchange.Exchange) {
 	w.RequestId = c.bytes(x.RequestID, wire.MaxText)
 	w.TraceIdHash = x.TraceIDHash
 	w.HttpResponseStatusCode = uint32(min(x.Status, 999))
+	w.RpcGrpcStatusCode = grpcStatus(x)
 	w.HttpRequestHeaderSize, w.HttpResponseHeaderSize = c.size(x.RequestHeaderSize), c.size(x.ResponseHeaderSize)
 	w.HttpRequestBodySize, w.RequestBodyOffset = c.size(x.RequestBodySize), min(x.RequestBodyOffset, math.MaxInt64)
 	w.HttpResponseBodySize, w.ResponseBodyOffset = c.size(x.ResponseBodySize), min(x.ResponseBodyOffset, math.MaxInt64)
@@ -110,6 +111,15 @@ func (c *converter) what(w *weirv1.Exchange, x *exchange.Exchange) {
 	w.ResponseContentEncoding = c.bytes(x.ContentEncoding, wire.MaxText)
 	w.UninspectedSize = c.size(x.UninspectedSize)
 	w.Excluded = c.string(x.Excluded, wire.MaxText)
+}
+
+// grpcStatus gives the gRPC status as the wire schema has it: 0 is OK for what names an operation and
+// says nothing for all else, so that -1 (none seen) is told of gRPC calls alone.
+func grpcStatus(x *exchange.Exchange) int32 {
+	if x.GRPCStatus < 0 && len(x.Operation) == 0 {
+		return 0
+	}
+	return max(int32(x.GRPCStatus), -1)
 }
 
 func (c *converter) content(w *weirv1.Exchange, x *exchange.Exchange) {

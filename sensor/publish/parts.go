@@ -122,7 +122,7 @@ func mergeResponse(n, x *weirv1.Exchange) {
 	if x.HttpResponseStatusCode >= 200 || n.HttpResponseStatusCode == 0 {
 		n.HttpResponseStatusCode = x.HttpResponseStatusCode
 	}
-	if x.RpcGrpcStatusCode != 0 {
+	if x.RpcGrpcStatusCode != 0 || x.Operation != "" { // 0 is OK, and comes with the trailers
 		n.RpcGrpcStatusCode = x.RpcGrpcStatusCode
 	}
 	if n.ResponseFieldNamesHash == 0 {

@@ -6,6 +6,7 @@
 package identity
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/netip"
@@ -32,8 +33,12 @@ type Request struct {
 	Target     []byte // request-target as sent
 	Fields     []Field
 	Client     netip.AddrPort
-	Truncated  bool // a gap or a bound cut the header block: a credential may be missing
+	Truncated  bool // a gap or a bound cut the header block: fields are missing
+	Unknown    bool // some fields are not known: they refer to compression table entries never seen (RFC 7541)
 }
+
+// incomplete says that a field may be missing which would have counted for more than all that are there.
+func (q *Request) incomplete() bool { return q.Truncated || q.Unknown }
 
 // Format prints "redacted" for every verb.
 func (Request) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "redacted") }
@@ -67,7 +72,9 @@ type Config struct {
 //
 // Of the credentials a request shows, one owns the exchange: the first of Authorization, API-key
 // headers in the order of the rules, a client certificate told by a trusted hop, query keys,
-// session cookies, Proxy-Authorization. All others are told as OtherTokenIDs.
+// session cookies, Proxy-Authorization. All others are told as OtherTokenIDs. Where fields are missing
+// only Authorization owns: a missing field may be a credential that would have come before any other,
+// and a wrong owner is worse than none.
 type Resolver struct {
 	keys     *keyhash.Keys
 	hops     []netip.Prefix
@@ -137,10 +144,13 @@ func (r *Resolver) Resolve(req *Request, out *Identity) {
 		}
 	}
 	client := req.Client.Addr().Unmap()
-	if trusted {
+	if trusted && !req.incomplete() { // the last hop may have written into a field that is missing
 		if addr := r.forwardedFor(req.Fields); addr.IsValid() {
 			client, out.ForwardedFor = addr, addr
 		}
+	}
+	if req.incomplete() && out.ClientSoftware == softwareNone {
+		out.ClientSoftware = "" // nobody said that there is none
 	}
 	r.choose(req, client, out)
 	clear(r.shown)
@@ -165,6 +175,9 @@ func (r *Resolver) field(req *Request, f *Field, trusted bool, out *Identity) {
 	case headerAPIKey:
 		r.show(req, candidate{rank: rule.rank, source: sourceAPIKey, name: f.Name, hash: keyhash.KindToken,
 			kind: exchange.CredentialAPIKey, text: trim(f.Value), jwt: true})
+	case headerBinaryKey: // base64; "implementations MUST accept padded and un-padded values"
+		r.show(req, candidate{rank: rule.rank, source: sourceAPIKey, name: f.Name, hash: keyhash.KindToken,
+			kind: exchange.CredentialAPIKey, text: bytes.TrimRight(trim(f.Value), "=")})
 	case headerClientCertificate:
 		r.clientCertificate(req, f, trusted)
 	case headerUserAgent:
@@ -174,7 +187,10 @@ func (r *Resolver) field(req *Request, f *Field, trusted bool, out *Identity) {
 
 // choose finds the owner among the credentials shown and lists the others.
 func (r *Resolver) choose(req *Request, client netip.Addr, out *Identity) {
-	owner := -1
+	owner, below := -1, rankNever
+	if req.incomplete() {
+		below = rankAuthorization + 1
+	}
 	for i := range r.shown {
 		s := &r.shown[i]
 		if s.malformed {
@@ -183,7 +199,7 @@ func (r *Resolver) choose(req *Request, client netip.Addr, out *Identity) {
 		if s.ids.tooLarge {
 			out.Anomalies.Add(exchange.CredentialTooLarge)
 		}
-		if s.rank < rankNever && (owner < 0 || s.rank < r.shown[owner].rank) {
+		if s.rank < below && (owner < 0 || s.rank < r.shown[owner].rank) {
 			owner = i
 		}
 	}
@@ -196,7 +212,7 @@ func (r *Resolver) choose(req *Request, client netip.Addr, out *Identity) {
 			out.Assurance = exchange.AssuranceClaimed
 		}
 		out.Name, _ = lower(r.name[:0], s.name)
-	case req.Truncated || !client.IsValid():
+	case req.incomplete() || !client.IsValid():
 		out.PrincipalID, out.Assurance = r.unknown, exchange.AssuranceUnknown
 		out.Kind, out.Source = exchange.CredentialNone, sourceUnknown
 	default:

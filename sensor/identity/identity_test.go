@@ -255,18 +255,6 @@ func TestAnomalies(t *testing.T) {
 	f("Authorization: Bearer a.b.c", false, false)
 }
 
-func TestTruncatedIsUnknown(t *testing.T) {
-	r := identity.NewResolver(keys(1), identity.Config{})
-	req := request("/", "Host: shop.example")
-	req.Truncated = true
-	check(t, "truncated", r, req, exchange.CredentialNone, "unknown", "", who{class: keyhash.ClassUnknown})
-	req.Fields = append(req.Fields, identity.Field{Name: []byte("X-Api-Key"), Value: []byte("tok_test_a")})
-	check(t, "truncated with a key", r, req, exchange.CredentialAPIKey, "api_key", "x-api-key", token(keyhash.KindToken, "tok_test_a"))
-	nowhere := request("/")
-	nowhere.Client = netip.AddrPort{}
-	check(t, "no address", r, nowhere, exchange.CredentialNone, "unknown", "", who{class: keyhash.ClassUnknown})
-}
-
 func TestRefused(t *testing.T) {
 	r := identity.NewResolver(keys(1), identity.Config{})
 	good := jwt(`{"iss":"i","sub":"u"}`)

@@ -12,6 +12,7 @@ import (
 const (
 	rankAuthorization      = 0
 	rankAPIKey             = 1_000
+	rankBinaryKey          = 10_000
 	rankClientCertificate  = 20_000
 	rankQuery              = 30_000
 	rankCookie             = 40_000
@@ -34,12 +35,16 @@ const (
 // hashAddress keeps addresses apart from credentials in the cache; it is never hashed with a key.
 const hashAddress = 0xFF
 
+// binaryEnd ends the names of gRPC metadata that is base64 of any bytes.
+const binaryEnd = "-bin"
+
 type headerKind uint8
 
 const (
 	headerAuthorization headerKind = iota + 1
 	headerProxyAuthorization
 	headerAPIKey
+	headerBinaryKey
 	headerClientCertificate
 	headerUserAgent
 )
@@ -71,6 +76,11 @@ func headerRules(extra []string) map[string]headerRule {
 	for i, n := range append(lowered(extra), names...) {
 		if _, known := rules[n]; !known {
 			rules[n] = headerRule{kind: headerAPIKey, rank: rankAPIKey + i}
+		}
+	}
+	for i, n := range append([]string{"authorization"}, append(lowered(extra), names...)...) {
+		if _, known := rules[n+binaryEnd]; !known {
+			rules[n+binaryEnd] = headerRule{kind: headerBinaryKey, rank: rankBinaryKey + i}
 		}
 	}
 	return rules

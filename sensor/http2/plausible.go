@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http2
+
+import "encoding/binary"
+
+// near is how far apart the streams of frames are that are believed to belong together.
+const near = 2000
+
+// verdict says whether bytes may be a frame header, as a seeker sees it: stricter than RFC 9113, since a
+// frame that it does not believe is only found later.
+type verdict uint8
+
+const (
+	never    verdict = iota + 1
+	may              // a frame may begin here
+	tooShort         // more bytes are needed
+)
+
+// definedFlags are the flags of each type. Others "have no defined semantics ... MUST be left unset".
+var definedFlags = [...]byte{
+	typeData:           flagEndStream | flagPadded,
+	typeHeaders:        flagEndStream | flagEndHeaders | flagPadded | flagPriority,
+	typeSettings:       flagAck,
+	typePushPromise:    flagEndHeaders | flagPadded,
+	typePing:           flagAck,
+	typeContinuation:   flagEndHeaders,
+	typePriorityUpdate: 0,
+}
+
+// peek is how many bytes of the payload say whether a frame is one.
+func (f frame) peek() int {
+	n := 0
+	switch f.kind {
+	case typeData:
+		n = f.prefix()
+	case typeHeaders, typePushPromise:
+		n = f.prefix()
+	case typePriority:
+		n = 4
+	case typeReset, typeWindowUpdate:
+		n = 4
+	case typeSettings:
+		n = 2
+	case typeGoAway:
+		n = 8
+	}
+	return min(n, f.length)
+}
+
+// known says whether b may begin with the frame f.
+func (f frame) known(p *Parser, b []byte) verdict {
+	if int(f.kind) >= len(definedFlags) || f.flags&^definedFlags[f.kind] != 0 || b[5] >= 0x80 ||
+		f.length > max(p.maxFrame, defaultFrame) || !f.fits() || !p.knownStream(f) {
+		return never
+	}
+	if len(b) < frameHeader+f.peek() {
+		return tooShort
+	}
+	if !f.starts(b[frameHeader:]) {
+		return never
+	}
+	return may
+}
+
+// fits checks type, length and stream against each other.
+func (f frame) fits() bool {
+	switch f.kind {
+	case typeData:
+		return f.flaw() == sound && (f.length > 0 || f.has(flagEndStream))
+	case typeHeaders, typePushPromise:
+		return f.flaw() == sound && f.length > f.prefix()
+	case typeContinuation, typeReset, typeSettings, typePing, typeGoAway, typeWindowUpdate, typePriority:
+		return f.flaw() == sound
+	case typeAltSvc:
+		return f.length >= 2
+	case typeOrigin:
+		return f.stream == 0
+	case typePriorityUpdate:
+		return f.stream == 0 && f.length >= 4
+	}
+	return false
+}
+
+// knownStream says whether the stream is near those that are in use.
+func (p *Parser) knownStream(f frame) bool {
+	if f.stream == 0 {
+		return true
+	}
+	if f.stream%2 == 0 && !p.even {
+		return false
+	}
+	return p.high == 0 || f.stream <= p.high+near
+}
+
+// starts checks the payload's first bytes, as many as peek says.
+func (f frame) starts(b []byte) bool {
+	word := func(at int) uint32 { return binary.BigEndian.Uint32(b[at:]) }
+	switch f.kind {
+	case typeData, typeHeaders, typePushPromise:
+		if f.has(flagPadded) && int(b[0]) > f.length-f.prefix() {
+			return false
+		}
+		if f.kind == typePushPromise {
+			promised := word(f.prefix() - 4)
+			return promised != 0 && promised%2 == 0 && promised < 1<<31
+		}
+	case typePriority:
+		return word(0)&(1<<31-1) != f.stream
+	case typeReset:
+		return word(0) <= 0xd
+	case typeWindowUpdate:
+		return word(0) != 0 && word(0) < 1<<31
+	case typeSettings:
+		return f.length == 0 || b[0] == 0 && b[1] != 0 && b[1] <= 0x10
+	case typeGoAway:
+		return word(0) < 1<<31 && word(4) <= 0xd
+	}
+	return true
+}
+
+// points says how little a frame may be chance, after the frames of c: about the bits that its header says
+// beyond what any bytes say of which most are zero or small, as numbers are, since those look like frames
+// most often.
+func (f frame) points(c *chain) int {
+	const short = 256
+	switch f.kind {
+	case typeData:
+		n := 0
+		switch again := c.last.kind == typeData && c.last.stream == f.stream; {
+		case f.length == 0:
+		case f.length < short && again:
+			n = 8
+		case f.length < short:
+			n = 5
+		case again && c.last.length >= short:
+			n = 14
+		default:
+			n = 8
+		}
+		return n
+	case typeSettings:
+		if f.length == 0 && f.has(flagAck) {
+			return 10
+		}
+		if f.length == 0 {
+			return 3
+		}
+	case typeHeaders:
+		if !f.has(flagEndHeaders) {
+			return 8
+		}
+	case typeContinuation, typeAltSvc, typeOrigin:
+		return 8
+	}
+	return 12
+}
+
+// follow adds the frame that may stand at s.at to the chains that lead there, or begins one with it. It
+// gives the chain that is to be believed by that.
+func (p *Parser) follow(s *seeker, f frame, v verdict, b []byte) (chain, bool) {
+	led, gone := false, false
+	for i := range s.chains {
+		c := &s.chains[i]
+		if c.next != s.at {
+			continue
+		}
+		if v == never || s.stale(c) || !c.takes(f) || led { // with led an older one stands for it
+			c.next, gone = -1, true
+			continue
+		}
+		led = true
+		c.add(f)
+		if p.enough(c.frames, c.points) {
+			return *c, true
+		}
+	}
+	if gone {
+		s.drop(func(c *chain) bool { return c.next < 0 })
+	}
+	if led || v == never || f.kind == typeContinuation {
+		return chain{}, false
+	}
+	if len(s.chains) == maxChains {
+		s.drop(s.stale)
+	}
+	if len(s.chains) < maxChains {
+		c := chain{start: s.at, next: s.at, seen: s.seenAt(), last: frame{kind: typeOrigin}}
+		c.add(f)
+		s.chains = append(s.chains, c)
+	}
+	return chain{}, false
+}
+
+// takes says whether f may follow the chain's last frame.
+func (c *chain) takes(f frame) bool {
+	if c.block != (f.kind == typeContinuation) || c.block && f.stream != c.last.stream {
+		return false
+	}
+	if f.stream == 0 || c.stream == 0 {
+		return true
+	}
+	if f.stream == c.last.stream && c.last.kind == typeData && c.last.has(flagEndStream) &&
+		f.kind != typeReset && f.kind != typeWindowUpdate && f.kind != typePriority {
+		return false
+	}
+	return max(f.stream, c.stream)-min(f.stream, c.stream) <= near
+}
+
+func (c *chain) add(f frame) {
+	c.frames++
+	c.points += f.points(c)
+	c.next += int64(frameHeader + f.length)
+	c.last = f
+	if f.stream != 0 {
+		c.stream = f.stream
+	}
+	if f.ofBlock() {
+		c.block = !f.has(flagEndHeaders)
+	}
+}
+
+// enough says whether a chain is to be believed.
+func (p *Parser) enough(frames, points int) bool {
+	if p.verified {
+		return frames >= knownFrames && points >= knownPoints
+	}
+	return frames >= unknownFrames && points >= unknownPoints
+}
+
+// tooLong says that a frame is longer than the other side allows, as far as that is known: without it, a long
+// frame is one if all else in its header fits.
+func (p *Parser) tooLong(f frame) bool {
+	if f.length <= max(p.maxFrame, defaultFrame) {
+		return false
+	}
+	return p.maxFrame > 0 || int(f.kind) >= len(definedFlags) || f.flags&^definedFlags[f.kind] != 0 || !f.fits() ||
+		!p.knownStream(f)
+}

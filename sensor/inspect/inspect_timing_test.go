@@ -4,7 +4,9 @@ package inspect_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -33,8 +35,12 @@ func gzipped(body string) []byte {
 }
 
 func benchmark(b *testing.B, body []byte, encoding string) {
+	benchmarkMedia(b, body, "application/json", encoding)
+}
+
+func benchmarkMedia(b *testing.B, body []byte, media, encoding string) {
 	in := inspect.New(keys(), inspect.Config{})
-	bg := begin("GET /customers", "application/json")
+	bg := begin("GET /customers", media)
 	bg.ContentEncoding = []byte(encoding)
 	var x exchange.Exchange
 	b.SetBytes(int64(len(body)))
@@ -60,6 +66,13 @@ func BenchmarkList1600(b *testing.B) { benchmark(b, []byte(listBody(5)), "") }
 func BenchmarkList60K(b *testing.B)  { benchmark(b, []byte(listBody(190)), "") }
 func BenchmarkGzip60K(b *testing.B)  { benchmark(b, gzipped(listBody(190)), "gzip") }
 func BenchmarkBeyond1M(b *testing.B) { benchmark(b, []byte(listBody(3200)), "") }
+func BenchmarkMessages60K(b *testing.B) {
+	benchmarkMedia(b, []byte(strings.Repeat(frame(0, customer(1)), 190)), "application/grpc", "")
+}
+func BenchmarkMessagesText80K(b *testing.B) {
+	body := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(frame(0, customer(1)), 190)))
+	benchmarkMedia(b, []byte(body), "application/grpc-web-text", "")
+}
 func BenchmarkRequest(b *testing.B) {
 	in := inspect.New(keys(), inspect.Config{})
 	bg := begin("GET /customers/{4711}", "application/json")

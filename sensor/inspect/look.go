@@ -18,6 +18,7 @@ const (
 	modeSniff                    // read if it turns out to be JSON
 	modeRead                     // read
 	modeBuffer                   // encoded: kept until it can be decoded
+	modeMessages                 // gRPC: its messages are counted by their lengths
 )
 
 // Look is one body being read.
@@ -37,6 +38,7 @@ type Look struct {
 	isPathObject bool // the path names that object, not something of it
 	ownedBy      bool // what the path names belongs to that object
 
+	messages  messages
 	r         *reader
 	enc       []byte // encoded bytes, cleared when decoded
 	body      uint64 // bytes as sent, lost ones included
@@ -50,7 +52,7 @@ type Look struct {
 	told struct {
 		request, found         bool
 		uninspected, estimated uint64
-		objects                uint64
+		objects, messages      uint64
 	}
 }
 
@@ -67,6 +69,11 @@ func (l *Look) begin() {
 		if l.media.onlyIfJSON() {
 			l.mode = modeNone
 		}
+	case l.media.isMessages() && l.coding == codingNone:
+		l.mode = modeMessages
+		l.messages = messages{media: l.media}
+	case l.media.isMessages():
+		l.mode = modeEstimate
 	case l.coding != codingNone:
 		l.mode = modeBuffer
 	case l.media == mediaJSON || l.media == mediaNDJSON:
@@ -87,6 +94,8 @@ func (l *Look) Data(p []byte) {
 	switch l.mode {
 	case modeBuffer:
 		l.buffer(p)
+	case modeMessages:
+		l.count(p)
 	default:
 		l.read(p, l.in.prefix)
 	}
@@ -159,9 +168,14 @@ func (l *Look) buffer(p []byte) {
 	}
 }
 
-// Gap says that n bytes of the body were not seen. What comes after them is not read.
+// Gap says that n bytes of the body were not seen. What comes after them is not read, except gRPC
+// messages whose prefixes are not among them.
 func (l *Look) Gap(n uint64) {
 	l.body += n
+	if n > 0 && !l.done && l.mode == modeMessages {
+		l.skip(n)
+		return
+	}
 	if n > 0 && !l.done {
 		l.inspected = l.body - n
 		l.finish(false)
@@ -173,8 +187,12 @@ func (l *Look) finish(whole bool) {
 	if l.done {
 		return
 	}
-	if l.mode == modeBuffer {
+	switch l.mode {
+	case modeBuffer:
 		l.decode(whole)
+		return
+	case modeMessages:
+		l.endMessages()
 		return
 	}
 	l.done = true
@@ -210,7 +228,7 @@ func (l *Look) path() pathObject {
 
 // Report adds to x what was found since the last Report; last says that the body has ended. Slices
 // put into x are valid until Release. A body is told when it was read as far as it will be, its
-// unread rest as it passes.
+// unread rest and gRPC messages as they pass.
 func (l *Look) Report(x *exchange.Exchange, last bool) {
 	x.Objects, x.RequestedObjects, x.FieldNamesHash = nil, nil, 0
 	if last {
@@ -226,6 +244,10 @@ func (l *Look) Report(x *exchange.Exchange, last bool) {
 	}
 	x.RecordsKind = exchange.CountNone
 	x.ObjectListComplete = true
+	if l.mode == modeMessages {
+		l.tellMessages(x)
+		return
+	}
 	if !l.done || l.mode == modeNone {
 		return
 	}

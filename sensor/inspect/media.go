@@ -7,16 +7,23 @@ import "bytes"
 type media uint8
 
 const (
-	mediaJSON   media = iota + 1
-	mediaNDJSON       // one JSON value after another
-	mediaMaybe        // text, binary or no type at all: often JSON, always data
-	mediaPage         // a page for people: counts only if it turns out to be JSON
-	mediaData         // carries data that is not read
-	mediaOther        // carries none: images, styles, scripts, fonts, media
+	mediaJSON     media = iota + 1
+	mediaNDJSON         // one JSON value after another
+	mediaMaybe          // text, binary or no type at all: often JSON, always data
+	mediaPage           // a page for people: counts only if it turns out to be JSON
+	mediaData           // carries data that is not read
+	mediaGRPC           // messages behind a flag and a length each
+	mediaGRPCWeb        // the same, and the trailers as the last
+	mediaGRPCText       // the same as base64
+	mediaConnect        // Connect's streams: the same, and a message of their own at the end
+	mediaOther          // carries none: images, styles, scripts, fonts, media
 )
 
 // onlyIfJSON says that a body which is not JSON is no data.
 func (m media) onlyIfJSON() bool { return m == mediaPage }
+
+// isMessages says that the body is a sequence of messages, each behind its length.
+func (m media) isMessages() bool { return mediaGRPC <= m && m <= mediaConnect }
 
 // mediaOf sorts media types. What is not known to carry no data is taken to carry some: a thief
 // must not hide behind an odd type.
@@ -42,10 +49,31 @@ func mediaOf(t []byte) media {
 			return mediaOther
 		}
 	}
+	if m := messagesOf(t); m != 0 {
+		return m
+	}
 	if bytes.HasSuffix(t, []byte("+json")) {
 		return mediaJSON
 	}
 	return mediaData
+}
+
+// messagesOf knows the media types of gRPC and its kin: "application/grpc" [("+proto" / "+json" / {custom})].
+func messagesOf(t []byte) media {
+	base, _, custom := bytes.Cut(t, []byte("+"))
+	switch string(base) {
+	case "application/grpc":
+		return mediaGRPC
+	case "application/grpc-web":
+		return mediaGRPCWeb
+	case "application/grpc-web-text":
+		return mediaGRPCText
+	case "application/connect":
+		if custom {
+			return mediaConnect
+		}
+	}
+	return 0
 }
 
 type coding uint8

@@ -23,7 +23,6 @@ func (p *Parser) enterBlock() {
 		p.block = Block{Stream: f.stream, Offset: p.begin, Mark: p.block.Mark,
 			EndStream: f.kind == typeHeaders && f.has(flagEndStream)}
 		p.open, p.nameless, p.pieces = true, false, 0
-		p.even = p.even || f.kind == typePushPromise
 	}
 	p.block.Size += int64(frameHeader + f.length)
 	p.block.End = p.begin + int64(frameHeader+f.length)
@@ -79,6 +78,7 @@ func (p *Parser) prefix(b []byte) {
 	}
 	if f.kind == typePushPromise {
 		p.block.Promised = binary.BigEndian.Uint32(b) & (1<<31 - 1)
+		p.Opened(p.block.Promised)
 	}
 }
 
@@ -119,15 +119,13 @@ func (p *Parser) pieceEnd() {
 	}
 }
 
-// cutBlock hands the open block on without its end. why may be 0.
+// cutBlock hands the open block, if any, on without its end.
 func (p *Parser) cutBlock(why exchange.Anomaly) {
 	if !p.open {
 		return
 	}
 	p.block.Cut = true
-	if why != 0 {
-		p.block.Anomalies.Add(why)
-	}
+	p.block.Anomalies.Add(why)
 	p.hand(p.buf)
 }
 

@@ -47,12 +47,13 @@ type Parser struct {
 	block  Block // the open one
 
 	frame    frame
-	left     int   // payload still to come
-	pad      int   // padding at its end
-	need     int   // bytes at its begin that say where what it carries stands
-	begin    int64 // of the frame
-	maxFrame int   // what the other side announced, or 0
-	high     uint32
+	left     int    // payload still to come
+	pad      int    // padding at its end
+	need     int    // bytes at its begin that say where what it carries stands
+	begin    int64  // of the frame
+	maxFrame int    // what the other side announced, or 0
+	high     uint32 // the highest stream known
+	pushed   uint32 // the highest stream known that the server opened
 	flood    uint32 // the stream whose block went beyond all bounds and was handed on
 	pieces   int32  // frames of the open block
 
@@ -66,7 +67,6 @@ type Parser struct {
 	unsure    bool // frames were sought once
 	verified  bool // frames were read: this is HTTP/2
 	replaying bool // what is read was found to be frames
-	even      bool // streams of the server's are in use
 	fresh     bool // the table knows something, or may
 }
 
@@ -122,7 +122,9 @@ func (p *Parser) AllowFrame(size uint32) {
 // not believed while frames are sought.
 func (p *Parser) Opened(stream uint32) {
 	p.high = max(p.high, stream)
-	p.even = p.even || stream%2 == 0 && stream != 0
+	if stream%2 == 0 {
+		p.pushed = max(p.pushed, stream)
+	}
 }
 
 // Data takes the next bytes, which stay the caller's.
@@ -219,8 +221,8 @@ func (p *Parser) header(f frame, raw []byte) {
 			flaw = sound // only its place was wrong
 		}
 	}
-	if f.stream > p.high && flaw == sound && f.kind != typePriority {
-		p.high = f.stream
+	if flaw == sound && f.kind != typePriority { // priority is for streams that may come
+		p.Opened(f.stream)
 	}
 	p.frame, p.left, p.pad, p.need = f, f.length, 0, 0
 	*p.count() += frameHeader
@@ -406,7 +408,7 @@ func (p *Parser) lost() {
 		p.counts.Junk += int64(p.got)
 	}
 	p.got = 0
-	p.cutBlock(0)
+	p.cutBlock(exchange.GapInHeader)
 	p.loseTable()
 	p.startSeek()
 	p.handler.Lost(p)
@@ -441,7 +443,7 @@ func (p *Parser) Close() {
 	if p.state == atHeader {
 		p.counts.Junk += int64(p.got)
 	}
-	p.cutBlock(0)
+	p.cutBlock(exchange.PrematureClose)
 	p.release()
 	p.state, p.got, p.left = atHeader, 0, 0
 }

@@ -2,10 +2,15 @@
 
 package http2
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// near is how far apart the streams of frames are that are believed to belong together.
-const near = 2000
+const (
+	near       = 2000 // how far apart the streams of frames are that are believed to belong together
+	nearPushed = 100  // the same for streams that the server opened, which few do
+)
 
 // verdict says whether bytes may be a frame header, as a seeker sees it: stricter than RFC 9113, since a
 // frame that it does not believe is only found later.
@@ -87,8 +92,8 @@ func (p *Parser) knownStream(f frame) bool {
 	if f.stream == 0 {
 		return true
 	}
-	if f.stream%2 == 0 && !p.even {
-		return false
+	if f.stream%2 == 0 {
+		return p.pushed != 0 && f.stream <= p.pushed+nearPushed
 	}
 	return p.high == 0 || f.stream <= p.high+near
 }
@@ -123,20 +128,16 @@ func (f frame) starts(b []byte) bool {
 // beyond what any bytes say of which most are zero or small, as numbers are, since those look like frames
 // most often.
 func (f frame) points(c *chain) int {
-	const short = 256
 	switch f.kind {
 	case typeData:
-		n := 0
-		switch again := c.last.kind == typeData && c.last.stream == f.stream; {
+		n := 6
+		switch {
 		case f.length == 0:
-		case f.length < short && again:
-			n = 8
-		case f.length < short:
-			n = 5
-		case again && c.last.length >= short:
-			n = 14
-		default:
-			n = 8
+			n = 0
+		case f == c.last && f.length >= 4096:
+			n = 13
+		case c.last.kind == typeData && c.last.stream == f.stream:
+			n = 9
 		}
 		return n
 	case typeSettings:
@@ -146,7 +147,7 @@ func (f frame) points(c *chain) int {
 		if f.length == 0 {
 			return 3
 		}
-	case typeHeaders:
+	case typeHeaders, typePushPromise:
 		if !f.has(flagEndHeaders) {
 			return 8
 		}
@@ -156,37 +157,34 @@ func (f frame) points(c *chain) int {
 	return 12
 }
 
-// follow adds the frame that may stand at s.at to the chains that lead there, or begins one with it. It
-// gives the chain that is to be believed by that.
-func (p *Parser) follow(s *seeker, f frame, v verdict, b []byte) (chain, bool) {
-	led, gone := false, false
+// follow adds the frame that may stand at s.at to the chain that leads there, or begins one with it. It
+// gives the chain if it is to be believed by that.
+func (p *Parser) follow(s *seeker, f frame, v verdict) (chain, bool) {
+	best := -1 // of those that lead here, the one that says most stands for all
 	for i := range s.chains {
 		c := &s.chains[i]
-		if c.next != s.at {
-			continue
+		if c.next == s.at && v != never && !s.stale(c) && c.takes(f) && (best < 0 || c.points > s.chains[best].points) {
+			best = i
 		}
-		if v == never || s.stale(c) || !c.takes(f) || led { // with led an older one stands for it
-			c.next, gone = -1, true
-			continue
-		}
-		led = true
-		c.add(f)
-		if p.enough(c.frames, c.points) {
+	}
+	if best >= 0 {
+		c := &s.chains[best]
+		c.add(f, s)
+		if c.trusted >= 0 && p.enough(c.points) {
 			return *c, true
 		}
 	}
-	if gone {
-		s.drop(func(c *chain) bool { return c.next < 0 })
-	}
-	if led || v == never || f.kind == typeContinuation {
+	s.drop(func(c *chain) bool { return c.next == s.at })
+	if best >= 0 || v == never || f.kind == typeContinuation {
 		return chain{}, false
 	}
 	if len(s.chains) == maxChains {
 		s.drop(s.stale)
 	}
 	if len(s.chains) < maxChains {
-		c := chain{start: s.at, next: s.at, seen: s.seenAt(), last: frame{kind: typeOrigin}}
-		c.add(f)
+		c := chain{start: s.at, next: s.at, trusted: -1, seen: s.seenAt(), last: frame{kind: typeOrigin}}
+		c.asked = min(mostTrust, 5+bits.Len64(uint64(s.at-s.from+1)))
+		c.add(f, s)
 		s.chains = append(s.chains, c)
 	}
 	return chain{}, false
@@ -207,9 +205,13 @@ func (c *chain) takes(f frame) bool {
 	return max(f.stream, c.stream)-min(f.stream, c.stream) <= near
 }
 
-func (c *chain) add(f frame) {
-	c.frames++
-	c.points += f.points(c)
+// add makes f, which stands at s.at, the chain's last frame.
+func (c *chain) add(f frame, s *seeker) {
+	n := f.points(c)
+	c.points += n
+	if c.trust += n + f.rare(s); c.trusted < 0 && c.trust >= c.asked && f.kind != typeContinuation {
+		c.trusted = s.at
+	}
 	c.next += int64(frameHeader + f.length)
 	c.last = f
 	if f.stream != 0 {
@@ -220,12 +222,24 @@ func (c *chain) add(f frame) {
 	}
 }
 
-// enough says whether a chain is to be believed.
-func (p *Parser) enough(frames, points int) bool {
-	if p.verified {
-		return frames >= knownFrames && points >= knownPoints
+// rare is what the zeros of a header say beyond points, where few bytes are zero.
+func (f frame) rare(s *seeker) int {
+	if f.length == 0 {
+		return 0
 	}
-	return frames >= unknownFrames && points >= unknownPoints
+	each := min(3, max(0, bits.Len64(uint64(s.seenAt()+2))-bits.Len64(uint64(s.zeros+1))-1))
+	if f.kind == typeData {
+		return 4 * each
+	}
+	return 3 * each
+}
+
+// enough says whether a chain is to be believed.
+func (p *Parser) enough(points int) bool {
+	if p.verified {
+		return points >= knownPoints
+	}
+	return points >= unknownPoints
 }
 
 // tooLong says that a frame is longer than the other side allows, as far as that is known: without it, a long

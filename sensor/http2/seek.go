@@ -2,9 +2,13 @@
 
 package http2
 
+import "bytes"
+
 // After a loss the next frame is sought. A frame header has no magic number, so that one that fits proves
 // little: believed is a chain of frames that follow each other by their lengths, with enough in them that
-// nothing else would say by chance (frame.points). Bytes of a chain are kept until it is believed or broken
+// nothing else would say by chance (frame.points). A body's last bytes may look like a frame that ends where the
+// body does, and true frames would follow it: so the first frames of a chain that is believed are only read if
+// they say enough by themselves (chain.trust). Bytes of a chain are kept until it is believed or broken
 // and then read as ever, so that finding it late costs nothing; all others are junk at once. Gaps in a payload
 // break no chain. Which chain is believed depends on the bytes alone: it is the one complete first.
 //
@@ -15,9 +19,10 @@ const (
 	maxChains  = 64       // that are followed at one time
 	maxRuns    = 128      // segments that are told apart in what is kept
 
-	knownFrames, knownPoints     = 2, 28 // what is asked of a chain where HTTP/2 is known to be
-	unknownFrames, unknownPoints = 3, 36 // and where it is not
-	endFrames, endPoints         = 1, 12 // what it says that a chain ends with the side
+	knownPoints   = 30 // what is asked of a chain where HTTP/2 is known to be: three frames or four
+	unknownPoints = 38 // and where it is not: one more
+	endPoints     = 12 // what it says that a chain ends with the side
+	mostTrust     = 18 // what is asked of the first frames by themselves, at most
 )
 
 // run is bytes of one segment without a hole.
@@ -31,12 +36,15 @@ func (r run) end() int64 { return r.offset + int64(r.n) }
 
 // chain is frames that follow each other, the last of which is whole when next is reached.
 type chain struct {
-	start, next    int64
-	seen           int64 // as seeker.seen at start
-	frames, points int
-	last           frame
-	stream         uint32 // of the last frame that had one
-	block          bool   // a block is open
+	start, next int64
+	seen        int64 // as seeker.seen at start
+	points      int
+	trust       int   // what the frames say by themselves, that true ones follow left aside
+	asked       int   // how much trust is asked of the first ones
+	trusted     int64 // where the first frame of as much trust stands, or -1
+	last        frame
+	stream      uint32 // of the last frame that had one
+	block       bool   // a block is open
 }
 
 // seeker keeps what was fed since the first chain that is not broken. It is made when frames are lost and
@@ -46,8 +54,10 @@ type seeker struct {
 	head   int
 	runs   []run
 	at     int64 // the next position to look at
+	from   int64 // where the bytes without a hole begin that at is in
 	last   int64 // the end of what was fed
 	seen   int64 // bytes that were fed, without gaps
+	zeros  int64 // of the bytes before at
 	chains []chain
 }
 
@@ -56,7 +66,7 @@ func (s *seeker) end() int64 { return s.last }
 // startSeek begins to look for frames at the next byte.
 func (p *Parser) startSeek() {
 	p.state, p.unsure, p.left = seeking, true, 0
-	p.seek = &seeker{at: p.offset, last: p.offset}
+	p.seek = &seeker{at: p.offset, from: p.offset, last: p.offset}
 }
 
 // stepSeek takes some of b to look for frames in and says how much.
@@ -85,7 +95,7 @@ func (p *Parser) gapSeek(n int64) {
 		return
 	}
 	s.last += n
-	s.at = s.last
+	s.at, s.from = s.last, s.last
 	s.drop(func(c *chain) bool { return c.next < s.last })
 	p.forget(s)
 	for len(s.runs) >= maxRuns && len(s.chains) > 0 { // of runs without a hole between them add makes one
@@ -100,7 +110,7 @@ func (p *Parser) closeSeek() {
 	found, ok := p.look(s, true)
 	for i := 0; i < len(s.chains) && !ok; i++ {
 		c := s.chains[i]
-		if ok = c.next == s.last && p.enough(c.frames+endFrames, c.points+endPoints); ok {
+		if ok = c.next == s.last && p.enough(c.points+endPoints); ok {
 			found = c
 		}
 	}
@@ -115,9 +125,9 @@ func (p *Parser) closeSeek() {
 
 // found reads the frames of a chain that is believed, and what was kept behind it.
 func (p *Parser) found(s *seeker, c chain) {
-	p.skipTo(s, c.start)
+	p.skipTo(s, c.trusted)
 	p.seek, p.verified = nil, true
-	p.state, p.offset, p.got = atHeader, c.start, 0
+	p.state, p.offset, p.got = atHeader, c.trusted, 0
 	p.replaying = true
 	m := p.mark
 	b := s.buf[s.head:]
@@ -224,11 +234,11 @@ func (p *Parser) look(s *seeker, final bool) (chain, bool) {
 			}
 		}
 		i := scan(b, due, limit)
-		s.at += int64(i)
+		s.pass(b[:i])
 		b = b[i:]
 		if len(b) < frameHeader {
 			if final || len(b) == 0 {
-				s.at = s.last
+				s.pass(b)
 			}
 			return chain{}, false
 		}
@@ -237,12 +247,18 @@ func (p *Parser) look(s *seeker, final bool) (chain, bool) {
 		if k == tooShort && !final {
 			return chain{}, false
 		}
-		if c, ok := p.follow(s, f, k, b); ok {
+		if c, ok := p.follow(s, f, k); ok {
 			c.next = s.at + int64(frameHeader+f.peek())
 			return c, true
 		}
-		s.at++
+		s.pass(b[:1])
 	}
+}
+
+// pass goes on behind b.
+func (s *seeker) pass(b []byte) {
+	s.at += int64(len(b))
+	s.zeros += int64(bytes.Count(b, []byte{0}))
 }
 
 // scan passes positions where no frame header can stand, up to due.

@@ -232,6 +232,11 @@ func (p *Parser) lose(n int64) {
 		p.junk()
 	case seeking:
 		p.junk()
+		if p.role == Response && p.handler.Drift(p) {
+			p.tail.Add(exchange.GapInHeader)
+			p.state, p.left = adrift, n
+			return
+		}
 	case inHead:
 		p.next.Add(exchange.GapInHeader)
 		if p.cutHead(n); p.state == adrift {

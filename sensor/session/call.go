@@ -33,10 +33,15 @@ type call struct {
 	suspect bool // sent together with a request whose framing is in doubt
 
 	// Of an HTTP/2 stream.
-	stream  uint32
-	neutral [3]sizes // of each side, while it is not known which one is the client's
-	grpc    bool
-	reset   bool // given up by RST_STREAM: what is still on its way counts
+	stream uint32
+	// Of each side, while it is not known which one is the client's.
+	neutral  [3]sizes
+	sideOver [3]bool
+	h2c      bool   // it offers to go on with HTTP/2
+	table    uint32 // and the header table size it allows then; 0: the default
+	grpc     bool
+	unknown  bool // some of its header fields are not known
+	reset    bool // given up by RST_STREAM: what is still on its way counts
 
 	isHead, isConnect, bare     bool
 	orphan, answered            bool
@@ -143,13 +148,15 @@ func (l *callList) remove(t *call) {
 	t.prev, t.next, t.listed = nil, nil, false
 }
 
-// removeAll takes all calls of a connection out.
-func (l *callList) removeAll(k link) {
+// removeAll takes all calls of a connection out and says how many they were.
+func (l *callList) removeAll(k link) (n int) {
 	for t := l.first; t != nil; {
 		next := t.next
 		if t.on == k {
 			l.remove(t)
+			n++
 		}
 		t = next
 	}
+	return n
 }

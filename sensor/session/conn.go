@@ -5,6 +5,7 @@ package session
 import (
 	"github.com/weir-project/weir/sensor/exchange"
 	"github.com/weir-project/weir/sensor/http1"
+	"github.com/weir-project/weir/sensor/http2"
 	"github.com/weir-project/weir/sensor/stream"
 )
 
@@ -22,32 +23,41 @@ type conn struct {
 	interim *call // that had a 1xx and waits for the real one
 	early   *call // a response that came before its request was handed on
 
+	nest     *mux    // after an Upgrade: the HTTP/2 connection in the tunnel
 	hidden   *hidden // nil until a request had a body
 	doubt    bool    // a request's framing can be read in several ways
 	doubtAck uint32  // of the last such request
 
-	untrusted bool // a gap may have swallowed messages: order alone pairs nothing
-	pipelined bool // requests were sent without waiting
-	owed      int  // responses to requests that were not queued
+	at           int64 // when it was heard of last, to about a second
+	older, newer *conn // in Session.quiet
+
+	untrusted bool   // a gap may have swallowed messages: order alone pairs nothing
+	pipelined bool   // requests were sent without waiting
+	claimed   int64  // of an unseen client: up to where its bytes were given to exchanges
+	found     uint64 // how many they were
+	owed      int    // responses to requests that were not queued
 }
 
 // half is one side of a connection and its parser's Handler.
 type half struct {
-	k      *conn
-	side   stream.Side
-	parser http1.Parser
-	based  bool
-	base   uint32  // sequence number of offset 0
-	begin  int64   // offset of the first chunk
-	end    int64   // offset after the last one
-	shown  int64   // bytes that were shown
-	first  [3]byte // of the bytes shown
-	over   bool
-	lost   bool       // a gap may have swallowed messages of it, since all was last accounted for
-	prev   uint32     // ACK number of the chunk before, if there is one and it was no gap
-	paced  bool       // prev is one
-	mark   http1.Mark // of the chunk being read
-	odd    bool       // the chunk being read had an inconsistent retransmission
+	k        *conn
+	side     stream.Side
+	parser   http1.Parser
+	based    bool
+	base     uint32  // sequence number of offset 0
+	begin    int64   // offset of the first chunk
+	end      int64   // offset after the last one
+	shown    int64   // bytes that were shown
+	first    [9]byte // of the bytes shown
+	held     int     // of them not given to the parser yet: they may begin an HTTP/2 server's side
+	heldMark http2.Mark
+	matched  int // how many bytes of the HTTP/2 preface were shown last
+	over     bool
+	lost     bool       // a gap may have swallowed messages of it, since all was last accounted for
+	prev     uint32     // ACK number of the chunk before, if there is one and it was no gap
+	paced    bool       // prev is one
+	mark     http1.Mark // of the chunk being read
+	odd      bool       // the chunk being read had an inconsistent retransmission
 }
 
 // reset makes a conn ready for another connection.
@@ -61,23 +71,35 @@ func (k *conn) reset(s *Session, c *stream.Conn) {
 	k.s, k.c, k.client, k.queue, k.head = s, c, stream.Unknown, queue, 0
 	k.upload, k.reply, k.interim, k.early = nil, nil, nil, nil
 	k.untrusted, k.pipelined, k.owed, k.doubt = c.Mid, false, 0, false
+	k.claimed, k.found = 0, 0
+	k.nest = nil
 	if k.hidden != nil {
 		k.hidden.reset(k)
 	}
 }
 
-// feed hands a chunk to its side's parser.
-func (k *conn) feed(c *stream.Chunk, size int64) {
+// feed hands a chunk to its side's parser. If it shows that the connection is HTTP/2, it gives the mux that has
+// read it.
+func (k *conn) feed(c *stream.Chunk, size int64) *mux {
 	h := &k.half[c.Side]
 	if !h.based {
 		h.based, h.base, h.begin, h.end = true, c.Seq-uint32(c.Offset), c.Offset, c.Offset
+		h.heldMark = http2.Mark{Time: c.Time, Offset: c.Offset, Ack: c.Ack, HasAck: c.HasAck}
+	}
+	m, held := k.sniff(c)
+	if m != nil {
+		return m
 	}
 	h.end += size
+	if held {
+		return nil
+	}
+	h.letGo()
 	h.odd = c.Inconsistent
 	if c.Gap > 0 {
 		h.paced = false
 		h.parser.Gap(c.Gap)
-		return
+		return nil
 	}
 	if h.shown < int64(len(h.first)) {
 		copy(h.first[h.shown:], c.Data)
@@ -93,6 +115,21 @@ func (k *conn) feed(c *stream.Chunk, size int64) {
 	h.parser.Data(c.Data, h.mark)
 	h.odd = false
 	h.prev, h.paced = c.Ack, c.HasAck
+	return nil
+}
+
+// letGo gives the parser what was held back.
+func (h *half) letGo() {
+	if h.held == 0 {
+		return
+	}
+	n := h.held
+	h.held = 0
+	h.shown += int64(n)
+	m := h.heldMark
+	h.mark = http1.Mark{Time: m.Time, Offset: m.Offset, Ack: m.Ack, HasAck: m.HasAck}
+	h.parser.Data(h.first[:n], h.mark)
+	h.prev, h.paced = m.Ack, m.HasAck
 }
 
 // How long a connection may speak without a message before it is given up: protocols that lead to
@@ -111,9 +148,6 @@ func (k *conn) judge() Reason {
 		return heed
 	}
 	a, b := &k.half[stream.A], &k.half[stream.B]
-	if a.parser.HTTP2() || b.parser.HTTP2() {
-		return HTTP2NotYet
-	}
 	total := a.shown + b.shown
 	rejected := a.parser.Rejected() && b.parser.Rejected()
 	switch {
@@ -148,12 +182,22 @@ func (k *conn) finish(side stream.Side, time int64, end stream.End) {
 		return
 	}
 	h.over = true
+	h.letGo()
+	if h.unseen() && h.side != k.client {
+		h.parser.Charge()
+	}
 	h.parser.Close(end == stream.EndFIN)
+	if k.nest != nil {
+		k.nest.finish(side)
+	}
 }
 
 // settle tells all calls that are still open when the connection is over.
 func (k *conn) settle() {
 	k.release()
+	if k.nest != nil {
+		k.nest.settle()
+	}
 	if t := k.reply; t != nil {
 		k.s.end(t)
 	}
@@ -179,6 +223,10 @@ func (k *conn) queued(t *call) bool {
 func (k *conn) forget() {
 	for _, t := range k.queue[k.head:] {
 		k.s.free(t)
+	}
+	if k.nest != nil {
+		k.s.dropMux(k.nest)
+		k.nest = nil
 	}
 	if t := k.early; t != nil && t != k.reply {
 		k.s.free(t)
@@ -248,6 +296,9 @@ func (k *conn) shown() (client, server int64) {
 
 // telling implements link: a response that is told of as an orphan stays one.
 func (k *conn) telling(t *call) {
+	if t.orphan {
+		k.uploaded(t)
+	}
 	if k.early == t {
 		k.early = nil
 		k.untrusted, k.half[k.client].lost = true, true

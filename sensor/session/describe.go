@@ -30,6 +30,7 @@ func (s *Session) newCall(k link, client stream.Side) *call {
 	x.Client, x.Server = c.Addr[client], c.Addr[client.Other()]
 	x.Protocol, x.Detail, x.RecordsKind, x.GRPCStatus = "http", exchange.DetailFull, exchange.CountNone, -1
 	t.told = s.now
+	s.calls++
 	s.running.add(t)
 	return t
 }
@@ -42,6 +43,7 @@ func (s *Session) free(t *call) {
 		t.look = nil
 	}
 	t.on = nil
+	s.calls--
 	if len(s.freeCalls) < maxFreeCalls {
 		s.freeCalls = append(s.freeCalls, t)
 	}
@@ -112,9 +114,21 @@ func (s *Session) headers(t *call, m *http1.Message) {
 	for i := range m.Fields {
 		f := &m.Fields[i]
 		switch len(f.Name) {
+		case len("via"), len("forwarded"), len("x-forwarded-for"):
+			if is(f.Name, "via") || is(f.Name, "forwarded") || is(f.Name, "x-forwarded-for") {
+				t.x.Anomalies.Add(exchange.Forwarded)
+			}
 		case len("x-request-id"), len("request-id"), len("x-correlation-id"):
 			if t.x.RequestID == nil && (is(f.Name, "x-request-id") || is(f.Name, "request-id") || is(f.Name, "x-correlation-id")) {
 				t.x.RequestID = t.requestID(f.Value)
+			}
+		case len("upgrade"):
+			if is(f.Name, "upgrade") {
+				t.h2c = t.h2c || offers(f.Value)
+			}
+		case len("http2-settings"):
+			if is(f.Name, "http2-settings") {
+				t.table = tableOf(f.Value)
 			}
 		case len("traceparent"):
 			if id := traceID(f); id != nil {
@@ -130,7 +144,7 @@ func (s *Session) identify(t *call, m *http1.Message) {
 	for i := range m.Fields {
 		s.fields[i] = identity.Field(m.Fields[i])
 	}
-	r := identity.Request{ServerName: t.x.ServerName, Target: m.Target, Fields: s.fields, Client: t.x.Client, Truncated: m.Truncated}
+	r := identity.Request{ServerName: t.x.ServerName, Target: m.Target, Fields: s.fields, Client: t.x.Client, Truncated: m.Truncated, Unknown: t.unknown}
 	s.id = identity.Identity{}
 	s.resolver.Resolve(&r, &s.id)
 	t.own(&s.id)

@@ -21,6 +21,7 @@ func (h *half) Head(_ *http1.Parser, m *http1.Message) http1.Context {
 func (h *half) request(m *http1.Message) {
 	k := h.k
 	k.know(h.side)
+	k.answered()
 	k.s.n.Requests++
 	if t := k.adopted(m, h); t != nil {
 		k.upload = t
@@ -62,6 +63,10 @@ func (h *half) response(m *http1.Message) http1.Context {
 	t.total.responseHead += uint64(m.Size)
 	if m.Interim() {
 		k.interim = t
+		return c
+	}
+	if m.Status == 101 && t.h2c && offers(field(m, "upgrade")) {
+		k.upgrade(t, m)
 		return c
 	}
 	k.s.n.Responses++
@@ -108,6 +113,10 @@ func (h *half) of() *call {
 
 // Body implements http1.Handler.
 func (h *half) Body(p *http1.Parser, b []byte) {
+	if h.k.nest != nil {
+		h.tunnel(p, b, 0)
+		return
+	}
 	t := h.of()
 	if t == nil {
 		return
@@ -127,7 +136,11 @@ func (h *half) Body(p *http1.Parser, b []byte) {
 }
 
 // Gap implements http1.Handler.
-func (h *half) Gap(_ *http1.Parser, n int64) {
+func (h *half) Gap(p *http1.Parser, n int64) {
+	if h.k.nest != nil {
+		h.tunnel(p, nil, n)
+		return
+	}
 	t := h.of()
 	if t == nil {
 		return

@@ -69,7 +69,12 @@ type wire struct {
 	ignore bool
 	client stream.Side // what verdicts said
 	cut    func(n int) int
+	rest   int64
 	late   []stream.Chunk
+
+	speakers [3]*speaker
+	muted    bool     // the capture has not begun
+	from     [3]int64 // where it began
 }
 
 var isn = [3]uint32{0, 0xffffff00, 0x7fffffff}
@@ -83,7 +88,7 @@ func (w *wire) chunk(side stream.Side, data []byte, gap int64) {
 	if w.ignore {
 		return
 	}
-	c := stream.Chunk{Conn: w.conn, Side: side, Offset: w.told[side], Seq: isn[side] + uint32(w.told[side]),
+	c := stream.Chunk{Conn: w.conn, Side: side, Offset: w.told[side] - w.from[side], Seq: isn[side] + uint32(w.told[side]),
 		Ack: isn[side.Other()] + uint32(w.sent[side.Other()]), HasAck: w.acks, Time: w.time, Data: data, Gap: gap}
 	w.told[side] += int64(len(data)) + gap
 	v := w.s.Chunk(&c)
@@ -95,6 +100,10 @@ func (w *wire) chunk(side stream.Side, data []byte, gap int64) {
 }
 
 func (w *wire) send(side stream.Side, data []byte) {
+	if w.muted {
+		w.sent[side] += int64(len(data))
+		return
+	}
 	if lost := w.sent[side] - w.told[side]; lost > 0 {
 		w.chunk(side, nil, lost)
 	}
@@ -130,13 +139,20 @@ func (w *wire) lose(side stream.Side, n int64) { w.sent[side] += n }
 func (w *wire) close() { w.s.Close(w.conn, w.time, stream.EndFIN) }
 
 // play runs a script of lines: `C> "bytes"` seen, `C- "bytes"` lost, `C> fill N`, `C- fill N`, `C> fin`,
-// `C> rst`, `wait SECONDS`; `C~ "bytes"` sent now but handed on by `C! late` only.
+// `C> rst`, `C> FRAMES` as speaker writes them, `wait SECONDS`, `join` (the capture begins here); `C~ "bytes"` sent now but handed on by `C! late` only.
 func (w *wire) play(t testing.TB, script string) {
 	t.Helper()
+	if strings.Contains(script, "\njoin\n") {
+		w.muted, w.conn.Mid = true, true
+	}
 	for n, line := range strings.Split(script, "\n") {
 		line = strings.TrimSpace(line)
 		f := strings.Fields(line)
 		if line == "" || line[0] == '#' {
+			continue
+		}
+		if f[0] == "join" {
+			w.muted, w.from, w.told = false, w.sent, w.sent
 			continue
 		}
 		if f[0] == "wait" {
@@ -147,23 +163,28 @@ func (w *wire) play(t testing.TB, script string) {
 		}
 		side := stream.Side(1 + strings.Index("CS", line[:1]))
 		var data []byte
-		switch f[1] {
-		case "fin":
+		switch word := f[1]; {
+		case word == "fin":
 			w.s.Finish(w.conn, side, w.time, stream.EndFIN)
 			continue
-		case "rst":
+		case word == "rst" && len(f) == 2:
 			w.s.Finish(w.conn, side, w.time, stream.EndRST)
 			continue
-		case "late":
+		case word == "lost": // what was lost is told of now, as flow does when the other side acknowledges it
+			w.send(side, nil)
+			continue
+		case word == "late":
 			w.catchUp()
 			continue
-		case "fill":
+		case word == "fill":
 			k, _ := strconv.ParseInt(f[2], 10, 64)
 			if line[1] == '-' {
 				w.lose(side, k)
 				continue
 			}
 			data = []byte(strings.Repeat("x", int(k)))
+		case isFrames(word):
+			data = w.speaker(side).frames(t, line[2:])
 		default:
 			s, err := strconv.Unquote(strings.TrimSpace(line[2:]))
 			if err != nil {
@@ -171,7 +192,10 @@ func (w *wire) play(t testing.TB, script string) {
 			}
 			data = []byte(s)
 		}
-		w.time += 1_000_000
+		w.time += 1_000_000 + w.rest
+		if w.rest > 0 {
+			w.s.Advance(w.time)
+		}
 		switch line[1] {
 		case '-':
 			w.lose(side, int64(len(data)))
@@ -187,7 +211,7 @@ func (w *wire) play(t testing.TB, script string) {
 // checkBytes proves that every byte of every chunk is accounted for.
 func checkBytes(t testing.TB, n session.Counters) {
 	t.Helper()
-	sum := n.IgnoredBytes + n.UndecidedBytes + n.HeadBytes + n.BodyBytes + n.FramingBytes + n.TunnelBytes + n.JunkBytes + n.LostBytes
+	sum := n.IgnoredBytes + n.UndecidedBytes + n.HeadBytes + n.BodyBytes + n.FramingBytes + n.TunnelBytes + n.JunkBytes + n.LostBytes + n.ControlBytes + n.StrayBytes
 	if sum != n.Bytes {
 		t.Errorf("%d bytes came, %d accounted: %+v", n.Bytes, sum, n)
 	}

@@ -125,6 +125,9 @@ func (k *conn) lose(i int) {
 // that pipelines, or one whose requests were lost, is that not known.
 func (h *half) Drift(*http1.Parser) bool {
 	k := h.k
+	if h.side != k.client && h.unseen() {
+		return k.awaits()
+	}
 	waiting := len(k.queue) - k.head
 	if h.side == k.client || k.untrusted || k.pipelined || k.owed > 0 {
 		return false

@@ -27,7 +27,9 @@ type Config struct {
 	Unredacted bool // tell the raw request-target too; never together with publishing
 
 	MaxHeader  int   // bytes of a head that are read; 0 means 64 KiB
-	MaxPending int   // requests of a connection that wait for a response; 0 means 256
+	MaxPending int   // requests of an HTTP/1 connection that wait for a response; 0 means 256
+	MaxStreams int   // streams of an HTTP/2 connection that are open; 0 means 1,024
+	MaxCalls   int   // exchanges of the session that are open, before HTTP/2 opens no more; 0 means 131,072
 	PartBytes  int64 // body bytes after which a part is told; 0 means 16 MiB
 	PartTime   int64 // nanoseconds after which a part is told; 0 means 10 s
 
@@ -39,6 +41,12 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.MaxPending <= 0 {
 		c.MaxPending = 256
+	}
+	if c.MaxStreams <= 0 {
+		c.MaxStreams = 1024
+	}
+	if c.MaxCalls <= 0 {
+		c.MaxCalls = 1 << 17
 	}
 	if c.PartBytes <= 0 {
 		c.PartBytes = 16 << 20
@@ -60,19 +68,26 @@ type Session struct {
 
 	n         Counters
 	now       int64
+	calls     int // open ones
 	freeConns []*conn
+	freeMuxes []*mux
 	freeCalls []*call
 	running   callList // all calls, the one told of longest ago first
+	quiet     connList // HTTP/1 connections that are not parked
 
 	fields []identity.Field // of the request being read
 	id     identity.Identity
 	path   template.Result
-	stack  []byte // of the last bug
+	head   http1.Message // of an HTTP/2 block
+	stack  []byte        // of the last bug
+
+	scratch []*call
 }
 
 // Bounds on what is kept for reuse.
 const (
 	maxFreeConns = 4096
+	maxFreeMuxes = 1024
 	maxFreeCalls = 4096
 )
 
@@ -99,64 +114,112 @@ func (s *Session) Chunk(c *stream.Chunk) (v stream.Verdict) {
 		return stream.Verdict{Act: stream.Ignore}
 	}
 	defer s.contain(c.Conn, &v)
-	k, _ := c.Conn.State.(*conn)
-	if k == nil {
-		k = s.open(c.Conn)
-	}
 	s.tick(c.Time)
-	k.feed(c, size)
-	if why := k.judge(); why != heed {
-		s.n.Ignored[why]++
+	m, _ := c.Conn.State.(*mux)
+	if m == nil {
+		k := s.connOf(c.Conn)
+		if m = k.feed(c, size); m == nil {
+			if why := k.judge(); why != heed {
+				s.drop(k)
+				return s.ignore(c.Conn, why)
+			}
+			if k.client != c.Conn.Client {
+				v.Client = k.client
+			}
+			return v
+		}
 		s.drop(k)
-		c.Conn.State = ignored{}
-		return stream.Verdict{Act: stream.Ignore}
+		c.Conn.State = m
+	} else {
+		m.feed(c)
 	}
-	if k.client != c.Conn.Client {
-		v.Client = k.client
+	if why := m.judge(); why != heed {
+		s.dropMux(m)
+		return s.ignore(c.Conn, why)
+	}
+	if m.client != c.Conn.Client {
+		v.Client = m.client
 	}
 	return v
 }
 
+// connOf gives an HTTP/1 connection, which may be new or parked.
+func (s *Session) connOf(c *stream.Conn) *conn {
+	switch k := c.State.(type) {
+	case *conn:
+		s.heard(k)
+		return k
+	case *parked:
+		return s.unpark(c, k)
+	}
+	return s.open(c)
+}
+
+// ignore gives a connection up.
+func (s *Session) ignore(c *stream.Conn, why Reason) stream.Verdict {
+	s.n.Ignored[why]++
+	c.State = ignored{}
+	return stream.Verdict{Act: stream.Ignore}
+}
+
 // Finish implements stream.Sink.
 func (s *Session) Finish(c *stream.Conn, side stream.Side, time int64, end stream.End) {
-	k, _ := c.State.(*conn)
-	if k == nil || side == stream.Unknown {
+	if c.State == nil || side == stream.Unknown {
 		return
 	}
 	defer s.contain(c, nil)
 	s.tick(time)
-	k.finish(side, time, end)
+	switch k := c.State.(type) {
+	case *parked:
+		s.unpark(c, k).finish(side, time, end)
+	case *conn:
+		k.finish(side, time, end)
+	case *mux:
+		k.finish(side)
+	}
 }
 
 // Close implements stream.Sink.
 func (s *Session) Close(c *stream.Conn, time int64, end stream.End) {
-	k, _ := c.State.(*conn)
-	if k == nil {
+	if c.State == nil {
 		return
 	}
 	defer s.contain(c, nil)
 	s.tick(time)
-	k.finish(stream.A, time, end)
-	k.finish(stream.B, time, end)
-	k.settle()
-	s.drop(k)
-	c.State = nil
+	switch k := c.State.(type) {
+	case *conn:
+		k.finish(stream.A, time, end)
+		k.finish(stream.B, time, end)
+		k.settle()
+		s.drop(k)
+		c.State = nil
+	case *parked:
+		s.n.Parked--
+		c.State = nil
+	case *mux:
+		k.finish(stream.A)
+		k.finish(stream.B)
+		k.settle()
+		s.dropMux(k)
+		c.State = nil
+	}
 }
 
 // Advance tells the packet time, so that long exchanges are told of in parts while they run.
 func (s *Session) Advance(now int64) {
 	s.tick(now)
-	for {
-		t := s.running.first
-		if t == nil || s.now-t.told < s.cfg.PartTime {
-			return
-		}
+	for t := s.running.first; t != nil && s.now-t.told >= s.cfg.PartTime; t = s.running.first {
 		s.advance(t)
 	}
+	s.parkIdle()
 }
 
 func (s *Session) advance(t *call) {
 	defer s.contain(t.on.of(), nil)
+	if k, is := t.on.(*mux); is && t.reset && s.now-t.last >= s.cfg.PartTime {
+		k.end(t) // nothing is on its way any more
+		return
+	}
 	if t.worthPart() {
 		s.tell(t, false)
 		return
@@ -193,6 +256,8 @@ func (s *Session) open(c *stream.Conn) *conn {
 		k = &conn{}
 	}
 	k.reset(s, c)
+	k.at = s.now
+	s.quiet.add(k)
 	c.State = k
 	s.n.Connections++
 	return k
@@ -203,9 +268,16 @@ func (s *Session) drop(k *conn) {
 	for i := stream.A; i <= stream.B; i++ {
 		h := &k.half[i]
 		s.n.add(h.parser.Counts())
-		s.n.UndecidedBytes += uint64(h.end-h.begin) - uint64(h.parser.Counts().Sum())
+		left := h.end - h.begin - h.parser.Counts().Sum()
+		if left < 0 { // read again as HTTP/2
+			s.n.JunkBytes -= uint64(-left)
+		}
+		s.n.UndecidedBytes += uint64(max(left, 0))
 	}
+	s.n.LostBytes -= k.found // they were charged after all
+	s.n.BodyBytes += k.found
 	k.forget()
+	s.quiet.remove(k)
 	k.c = nil
 	if len(s.freeConns) < maxFreeConns {
 		s.freeConns = append(s.freeConns, k)

@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "rewrite what the cases want")
 type script struct {
 	file, head, body, want string
 	mid, noAcks            bool
+	rest                   int64 // nanoseconds after every line
 	cfg                    session.Config
 }
 
@@ -57,7 +58,7 @@ func (s *script) run(t testing.TB, cut func(int) int) string {
 	out := &sink{parts: true}
 	x := session.New(s.cfg, testKeys(t), out)
 	w := newWire(x, s.mid)
-	w.acks, w.cut = !s.noAcks, cut
+	w.acks, w.cut, w.rest = !s.noAcks, cut, s.rest
 	w.play(t, s.body)
 	w.close()
 	n := x.Counters()

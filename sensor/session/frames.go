@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"slices"
+
+	"github.com/weir-project/weir/sensor/exchange"
+	"github.com/weir-project/weir/sensor/http2"
+	"github.com/weir-project/weir/sensor/stream"
+)
+
+// find gives the call of a stream, nil if there is none.
+func (k *mux) find(id uint32) *call {
+	if t := k.last; t != nil && t.stream == id {
+		return t
+	}
+	t := k.calls[id]
+	if t != nil {
+		k.last = t
+	}
+	return t
+}
+
+// open makes the call of a stream. Beyond the bounds it is not told of, and nil is given.
+func (k *mux) open(id uint32) *call {
+	if id&1 == 1 {
+		k.opened = max(k.opened, id)
+	} else {
+		k.pushed = max(k.pushed, id)
+	}
+	if len(k.calls) >= k.s.cfg.MaxStreams {
+		k.makeRoom()
+	}
+	if len(k.calls) >= k.s.cfg.MaxStreams || k.s.calls >= k.s.cfg.MaxCalls {
+		k.s.n.UntrackedStreams++
+		return nil
+	}
+	t := k.s.newCall(k, k.client)
+	t.stream = id
+	t.x.Version = "2"
+	t.x.Start, t.x.PartStart, t.last = k.s.now, k.s.now, k.s.now
+	k.calls[id] = t
+	k.last = t
+	for i := stream.A; i <= stream.B; i++ {
+		if k.way[i].based {
+			k.way[i].parser.Opened(id)
+		}
+	}
+	return t
+}
+
+// makeRoom ends the oldest streams of a connection that has too many, if a loss may have hidden their ends.
+func (k *mux) makeRoom() {
+	if !k.aimless || k.client == stream.Unknown {
+		return
+	}
+	list := k.inOrder()
+	for _, t := range list[:(len(list)+3)/4] {
+		t.x.Anomalies.Add(exchange.TooManyStreams)
+		t.spoilt = true
+		k.end(t)
+	}
+}
+
+// late says that a stream that has no call is one that was seen to begin and end.
+func (k *mux) late(id uint32) bool {
+	if !k.aimless {
+		return id&1 == 1 && id <= k.opened || id&1 == 0 && id <= k.pushed
+	}
+	return slices.Contains(k.ended[:min(k.nEnded, uint(len(k.ended)))], id)
+}
+
+// headless makes the call of a stream whose request was not seen; nil if there can be none.
+func (k *mux) headless(w *way, id uint32) *call {
+	if k.late(id) {
+		k.s.n.MisdirectedFrames++
+		return nil
+	}
+	t := k.open(id)
+	if t == nil {
+		return nil
+	}
+	t.spoilt = true
+	k.s.exchangeID(t, w.base+uint32(w.parser.Offset()), id, nil)
+	k.s.disown(t)
+	return t
+}
+
+// Block implements http2.Handler.
+func (w *way) Block(_ *http2.Parser, b *http2.Block) {
+	k := w.k
+	switch b.Kind {
+	case http2.Request:
+		if b.Promised == 0 {
+			k.know(w.side)
+		} else {
+			k.know(w.side.Other())
+		}
+	case http2.Response:
+		k.know(w.side.Other())
+	}
+	switch {
+	case b.Promised != 0:
+		w.promise(b)
+	case k.client == stream.Unknown:
+		if t := w.neutral(b.Stream); t != nil {
+			t.neutral[w.side].responseHead += uint64(b.Size)
+			t.x.Anomalies |= b.Anomalies
+		}
+	case w.side == k.client:
+		w.request(b)
+	default:
+		w.response(b)
+	}
+}
+
+// neutral gives the call of a stream while it is not known which side is the client.
+func (w *way) neutral(id uint32) *call {
+	t := w.k.find(id)
+	if t == nil {
+		t = w.k.headless(w, id)
+	}
+	return t
+}
+
+// request takes a block of the client: it begins a stream, or ends its body with trailers.
+func (w *way) request(b *http2.Block) {
+	k := w.k
+	if t := k.find(b.Stream); t != nil {
+		t.total.requestHead += uint64(b.Size)
+		t.x.Anomalies |= b.Anomalies
+		t.last = k.s.now
+		return
+	}
+	if k.late(b.Stream) {
+		k.s.n.MisdirectedFrames++
+		return
+	}
+	t := k.open(b.Stream)
+	if t == nil {
+		return
+	}
+	k.s.n.Requests++
+	if b.Kind == http2.Trailer { // of a request that was lost
+		k.s.exchangeID(t, w.base+uint32(b.Offset), b.Stream, nil)
+		k.s.disown(t)
+		t.total.requestHead, t.spoilt = uint64(b.Size), true
+		t.x.Anomalies |= b.Anomalies
+		return
+	}
+	k.s.describeStream(t, b, w.base+uint32(b.Offset), b.Stream)
+}
+
+// promise takes a request that the server makes up for the client: what it pushes is charged to whoever asked
+// for the stream it came with.
+func (w *way) promise(b *http2.Block) {
+	k := w.k
+	if k.client == stream.Unknown || k.find(b.Promised) != nil || k.late(b.Promised) {
+		return
+	}
+	parent := k.find(b.Stream)
+	t := k.open(b.Promised)
+	if t == nil {
+		return
+	}
+	k.s.n.Requests++
+	k.s.describeStream(t, b, w.base+uint32(b.Offset), b.Promised)
+	t.x.Anomalies.Add(exchange.Pushed)
+	t.requestOver = true
+	if parent != nil {
+		t.own(&parent.id)
+	} else {
+		k.s.disown(t)
+	}
+}
+
+// response takes a block of the server: 1xx, the response, or trailers.
+func (w *way) response(b *http2.Block) {
+	k := w.k
+	t := k.find(b.Stream)
+	if t == nil {
+		if t = k.headless(w, b.Stream); t == nil {
+			return
+		}
+		t.orphan, t.requestOver = true, true
+		t.x.Anomalies.Add(exchange.OrphanResponse)
+	}
+	t.total.responseHead += uint64(b.Size)
+	t.x.Anomalies |= b.Anomalies
+	t.last = k.s.now
+	if t.answered && b.Kind != http2.Response || b.Kind == http2.Trailer {
+		k.s.describeTrailers(t, b)
+		return
+	}
+	if status := statusOf(b); status >= 100 && status < 200 && !b.EndStream {
+		return
+	}
+	if !t.answered {
+		k.s.n.Responses++
+		k.s.describeAnswer(t, b)
+	}
+}
+
+// Data implements http2.Handler.
+func (w *way) Data(_ *http2.Parser, id uint32, b []byte) {
+	if t := w.take(id, uint64(len(b)), 0); t != nil {
+		if w.side != w.k.client && t.look != nil {
+			t.look.Data(b)
+		}
+		w.k.s.moved(t, w.odd)
+	}
+}
+
+// Gap implements http2.Handler.
+func (w *way) Gap(_ *http2.Parser, id uint32, n int64) {
+	if t := w.take(id, uint64(n), uint64(n)); t != nil {
+		t.spoilt = true
+		t.x.Anomalies.Add(exchange.GapInBody)
+		if w.side != w.k.client && t.look != nil {
+			t.look.Gap(uint64(n))
+		}
+		w.k.s.moved(t, w.odd)
+	}
+}
+
+// take counts body bytes, of which gap were not seen. It gives nil where they belong to no call, or it is not
+// known yet to which of its sides.
+func (w *way) take(id uint32, n, gap uint64) *call {
+	k := w.k
+	t := k.find(id)
+	if t == nil {
+		if t = k.headless(w, id); t == nil {
+			k.stray += n
+			return nil
+		}
+	}
+	switch {
+	case k.client == stream.Unknown:
+		s := &t.neutral[w.side]
+		s.responseBody += n
+		s.gap += gap
+		t.last = k.s.now
+		return nil
+	case w.side == k.client:
+		t.total.requestBody += n
+		t.requestBodyGap += gap
+	default:
+		t.total.responseBody += n
+		t.responseGap += gap
+	}
+	t.total.gap += gap
+	return t
+}
+
+// End implements http2.Handler.
+func (w *way) End(_ *http2.Parser, id uint32) {
+	k := w.k
+	t := k.find(id)
+	if t == nil {
+		return
+	}
+	t.last = k.s.now
+	if k.client == stream.Unknown {
+		t.sideOver[w.side] = true
+		return
+	}
+	if w.side == k.client {
+		t.requestOver = true
+	} else {
+		t.responseOver = true
+		if k.way[k.client].lostAt > t.x.Start { // the end of the request may be what was lost
+			t.requestOver = true
+		}
+	}
+	if t.requestOver && t.responseOver {
+		k.end(t)
+	}
+}
+
+// Reset implements http2.Handler. What is on its way when a side gives up a stream leaves all the same, so
+// the call lives on until the other side has stopped, or for a while.
+func (w *way) Reset(_ *http2.Parser, id uint32, code uint32) {
+	k := w.k
+	t := k.find(id)
+	if t == nil {
+		return
+	}
+	t.last = k.s.now
+	const noError = 0 // the server answered and wants no more of the request, RFC 9113 section 8.1
+	if code != noError || !t.responseOver {
+		t.x.Anomalies.Add(exchange.StreamReset)
+		t.spoilt = t.spoilt || !t.responseOver
+	}
+	if k.client == stream.Unknown || w.side == k.client && !t.responseOver {
+		t.reset = true
+		return
+	}
+	k.end(t)
+}
+
+// GoAway implements http2.Handler: streams beyond the last one were not served.
+func (w *way) GoAway(_ *http2.Parser, last uint32, _ uint32) {
+	k := w.k
+	if w.side == k.client || k.client == stream.Unknown || k.goAways >= maxGoAways {
+		return
+	}
+	k.goAways++
+	for id, t := range k.calls {
+		if id&1 == 1 && id > last && !t.answered {
+			t.x.Anomalies.Add(exchange.Refused)
+		}
+	}
+}
+
+// maxGoAways bounds the GOAWAY frames of a connection that are looked at: an orderly end takes two.
+const maxGoAways = 16
+
+// Setting implements http2.Handler: it binds the other side.
+func (w *way) Setting(_ *http2.Parser, id uint16, value uint32) {
+	o := &w.k.way[w.side.Other()]
+	if !o.based {
+		return
+	}
+	switch id {
+	case http2.SettingHeaderTableSize:
+		o.parser.AllowTable(value)
+	case http2.SettingMaxFrameSize:
+		o.parser.AllowFrame(value)
+	}
+}
+
+// Lost implements http2.Handler.
+func (w *way) Lost(*http2.Parser) {
+	w.lostAt = w.k.s.now
+	w.k.aimless = true
+}

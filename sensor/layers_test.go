@@ -24,6 +24,7 @@ var law = map[string][]string{
 	"identity": {"exchange", "proto/keyhash"},
 	"inspect":  {"exchange", "proto/keyhash"},
 	"session":  {"stream", "http1", "http2", "template", "identity", "inspect", "exchange", "proto/keyhash"},
+	"legs":     {"exchange"},
 	"publish":  {"exchange", "proto/wire", "proto/wire/weir/v1", "proto/natsconn"},
 	"config":   {"proto/conf"},
 	"agent":    {"*"},

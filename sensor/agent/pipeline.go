@@ -15,6 +15,7 @@ import (
 	"github.com/weir-project/weir/sensor/flow"
 	"github.com/weir-project/weir/sensor/identity"
 	"github.com/weir-project/weir/sensor/inspect"
+	"github.com/weir-project/weir/sensor/legs"
 	"github.com/weir-project/weir/sensor/packet"
 	"github.com/weir-project/weir/sensor/session"
 )
@@ -40,6 +41,7 @@ type pipeline struct {
 	decoder *packet.Decoder
 	tracker *flow.Tracker
 	session *session.Session
+	joiner  *legs.Joiner // of all pipelines; nil: legs are told as they are
 	segment packet.Segment
 	busy    bool              // in decoder
 	past    []*weirv1.Counter // of rooms that were given up
@@ -106,6 +108,9 @@ func (p *pipeline) idle(now int64) {
 	defer p.contain()
 	p.tracker.Advance(now)
 	p.session.Advance(now)
+	if p.joiner != nil {
+		p.joiner.Advance(now)
+	}
 	p.advance = now + advanceEvery
 	if now >= p.show || now < p.show-10*showEvery {
 		p.show = now + showEvery

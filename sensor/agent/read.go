@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/weir-project/weir/proto/keyhash"
 	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
@@ -63,10 +64,13 @@ func readFile(ctx context.Context, cfg *config.Config, keys *keyhash.Keys, name 
 		return err
 	}
 	defer source.Close()
-	p := newPipeline(cfg, keys, cfg.SensorID+"/"+shown, shown, shown, exchange.RankMirror, 1, writer)
+	both := newJoint(cfg, 0, writer)
+	p := newPipeline(cfg, keys, cfg.SensorID+"/"+shown, shown, shown, exchange.RankMirror, 1, both.sink)
+	p.joiner = both.joiner
 	first, err := drive(ctx, source, p, nil)
 	p.end()
-	writer.Capture(&weirv1.CaptureCounters{StartUnixNano: uint64(first), EndUnixNano: uint64(p.newest), Counters: p.counters()})
+	both.flush()
+	writer.Capture(&weirv1.CaptureCounters{StartUnixNano: uint64(first), EndUnixNano: uint64(p.newest), Counters: slices.Concat(p.counters(), both.counters(shown))})
 	return err
 }
 

@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/weir-project/weir/proto/keyhash"
 	"github.com/weir-project/weir/proto/logs"
 	"github.com/weir-project/weir/proto/natsconn"
+	weirv1 "github.com/weir-project/weir/proto/wire/weir/v1"
 	"github.com/weir-project/weir/sensor/capture"
 	"github.com/weir-project/weir/sensor/config"
 	"github.com/weir-project/weir/sensor/exchange"
@@ -87,10 +89,13 @@ func replayFiles(ctx context.Context, cfg *config.Config, keys *keyhash.Keys, fi
 			faults = append(faults, err)
 			continue
 		}
-		p := newPipeline(cfg, keys, cfg.SensorID+"/"+files.shown[i], files.shown[i], files.shown[i], exchange.RankMirror, 1, publisher)
-		publisher.SetCounters(p.counters)
+		both := newJoint(cfg, 0, publisher)
+		p := newPipeline(cfg, keys, cfg.SensorID+"/"+files.shown[i], files.shown[i], files.shown[i], exchange.RankMirror, 1, both.sink)
+		p.joiner = both.joiner
+		publisher.SetCounters(func() []*weirv1.Counter { return slices.Concat(p.counters(), both.counters(p.scope)) })
 		_, err = drive(ctx, source, p, clock.pace)
 		p.end()
+		both.flush()
 		faults = append(faults, err, source.Close())
 	}
 	return errors.Join(faults...)

@@ -35,6 +35,7 @@ type live struct {
 	rings     []*capture.Ring
 	pipelines []*pipeline
 	own       *ownTraffic
+	legs      joint
 	coverage  coverage
 	conn      *natsconn.Conn
 	publisher *publish.Publisher
@@ -101,6 +102,7 @@ func (l *live) print(ctx context.Context) error {
 	writer := newWriter(l.cfg, l.keys, l.env.Stdout)
 	l.build(writer)
 	err := l.capture(ctx, func() { _ = writer.Flush() }) // what fails is told by Close
+	l.legs.flush()
 	now := time.Now().UnixNano()
 	writer.Capture(&weirv1.CaptureCounters{StartUnixNano: uint64(l.started.UnixNano()), EndUnixNano: uint64(now), Counters: l.counters()})
 	return errors.Join(err, writer.Close())
@@ -134,15 +136,18 @@ func (l *live) publish(ctx context.Context) error {
 	l.coverage.next = l.publisher
 	l.publisher.SetCounters(l.counters)
 	err = l.capture(ctx, nil)
+	l.legs.flush()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 8*time.Second)
 	defer cancel()
 	return errors.Join(err, l.publisher.Close(deadline))
 }
 
 func (l *live) build(sink exchange.Sink) {
+	l.legs = newJoint(l.cfg, newBoot(), sink)
+	l.legs.know(l.cfg)
 	for _, name := range l.names {
-		p := newPipeline(l.cfg, l.keys, l.cfg.SensorID+"/"+name, name, "", ranks[l.cfg.Rank], len(l.names), sink)
-		p.own = l.own
+		p := newPipeline(l.cfg, l.keys, l.cfg.SensorID+"/"+name, name, "", ranks[l.cfg.Rank], len(l.names), l.legs.sink)
+		p.own, p.joiner = l.own, l.legs.joiner
 		told := false
 		p.onBug = func(stack []byte) {
 			if !told {
@@ -218,6 +223,7 @@ func (l *live) heartbeat(h *weirv1.Heartbeat) {
 	h.Version, h.Mode, h.Interfaces = l.env.Version, "afpacket", l.names
 	h.StartedUnixNano = uint64(l.started.UnixNano())
 	h.Coverage = l.coverage.share()
+	l.legs.know(l.cfg) // addresses come and go
 }
 
 // counters gives the counters of every interface, kernel losses included.
@@ -232,7 +238,7 @@ func (l *live) counters() []*weirv1.Counter {
 			&weirv1.Counter{Name: "interface_flaps", Scope: l.names[i], Value: s.Flaps})
 		out = append(out, p.counters()...)
 	}
-	return out
+	return append(out, l.legs.counters("")...)
 }
 
 // knowOwn tells pipelines which connections are the sensor's own.

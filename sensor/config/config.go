@@ -58,6 +58,10 @@ type Config struct {
 	QueryKeys      []string
 	TrustedHops    []netip.Prefix
 
+	JoinLegs     bool
+	LegHold      time.Duration
+	LegAddresses []netip.Prefix // single addresses
+
 	HTTPAddr    string
 	LogLevel    string
 	LogFormat   string
@@ -103,6 +107,9 @@ func declare(c *Config, inspect *string, servers *[]string) *conf.Set {
 	s.Strings(&c.SessionCookies, "identity.session_cookies", "session-cookie", "cookie that carries a session, beyond the defaults")
 	s.Strings(&c.QueryKeys, "identity.query_keys", "query-key", "query parameter that carries a credential, beyond the defaults")
 	s.Prefixes(&c.TrustedHops, "identity.trusted_hops", "trusted-hop", "proxy whose forwarding headers are believed")
+	s.Bool(&c.JoinLegs, "legs.join", "join-legs", true, "tell an exchange that passes a proxy of this host once, where a request or trace id shows both its legs; false tells every leg")
+	s.Duration(&c.LegHold, "legs.hold", "leg-hold", 2*time.Second, 100*time.Millisecond, "how long the leg of a proxied exchange waits for the other one; 12s where proxies buffer for slow clients")
+	s.Prefixes(&c.LegAddresses, "legs.addresses", "leg-address", "further address of the host whose loopback interface shows the other leg, such as the proxy's in a capture; those of this machine's interfaces are known to run")
 	s.String(&c.HTTPAddr, "http.addr", "http-addr", "127.0.0.1:9746", "address of /metrics, /healthz and /readyz; empty for none (run only)")
 	s.Choice(&c.LogLevel, "log.level", "log-level", "info", "least level that is logged", "debug", "info", "warn", "error")
 	s.Choice(&c.LogFormat, "log.format", "log-format", "auto", "form of log lines on stderr; auto is console on a terminal", "auto", "json", "console")
@@ -169,6 +176,14 @@ func (c *Config) check(command string, words []string) (faults []string) {
 	}
 	if c.Unredacted && (command != "read" || c.NATSURL != "") {
 		fault("--unredacted: shows what must not leave the machine, so it goes with read and never with --nats-url")
+	}
+	for _, p := range c.LegAddresses {
+		if !p.IsSingleIP() {
+			fault("legs.addresses: %s is not one address", p)
+		}
+	}
+	if c.LegHold > time.Minute {
+		fault("legs.hold: %s is beyond 1m, and what waits is told that much later", c.LegHold)
 	}
 	switch command {
 	case "replay":

@@ -30,6 +30,8 @@ func TestWhatCannotBe(t *testing.T) {
 		{"read", "a.pcap --unredacted --nats-url nats://localhost", []string{"--unredacted"}},
 		{"replay", "a.pcap", []string{"nats.url"}},
 		{"replay", "a.pcap --nats-url nats://[::1]:4222 --speed -3", []string{"replay.speed"}},
+		{"read", "a.pcap --leg-address 10.0.0.0/8 --leg-hold 2m", []string{"legs.addresses", "legs.hold"}},
+		{"run", "-i lo --output json --leg-hold 1ms", []string{"--leg-hold"}},
 		{"read", "a.pcap --server-port 0 --server-port http", []string{`"0"`, `"http"`}},
 	} {
 		_, _, err := config.Parse(c.command, strings.Fields(c.args), nil, &bytes.Buffer{})
@@ -51,6 +53,7 @@ func TestWhatCanBe(t *testing.T) {
 		{"run", "-i lo --nats-url nats://user@localhost:4222/"},
 		{"run", "-i lo --nats-url tls://nats.example --key-file k"},
 		{"read", "- --unredacted --inspect off --parts"},
+		{"read", "- --join-legs=false --leg-hold 12s --leg-address 192.0.2.1 --leg-address 2001:db8::1"},
 		{"replay", "a.pcap b.pcap --nats-url nats://[::1]:4222 --speed 2.5"},
 		{"check", ""},
 	} {

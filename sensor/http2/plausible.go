@@ -33,6 +33,39 @@ var definedFlags = [...]byte{
 	typePriorityUpdate: 0,
 }
 
+const (
+	connection = 1 // frames of the type stand on stream 0
+	ofStream   = 2 // and on others
+)
+
+// streams says where frames of each type may stand; of others nowhere.
+var streams = [...]byte{
+	typeData:           ofStream,
+	typeHeaders:        ofStream,
+	typePriority:       ofStream,
+	typeReset:          ofStream,
+	typeSettings:       connection,
+	typePushPromise:    ofStream,
+	typePing:           connection,
+	typeGoAway:         connection,
+	typeWindowUpdate:   connection | ofStream,
+	typeContinuation:   ofStream,
+	typeAltSvc:         connection | ofStream,
+	typeOrigin:         connection,
+	typePriorityUpdate: connection,
+}
+
+// longest is the longest payload that is believed.
+func (p *Parser) longest() int { return max(p.maxFrame, defaultFrame) }
+
+// farthest is the highest stream that is believed.
+func (p *Parser) farthest() uint32 {
+	if p.high == 0 {
+		return 1<<31 - 1
+	}
+	return min(p.high, 1<<31-1-near) + near
+}
+
 // peek is how many bytes of the payload say whether a frame is one.
 func (f frame) peek() int {
 	n := 0
@@ -56,7 +89,7 @@ func (f frame) peek() int {
 // known says whether b may begin with the frame f.
 func (f frame) known(p *Parser, b []byte) verdict {
 	if int(f.kind) >= len(definedFlags) || f.flags&^definedFlags[f.kind] != 0 || b[5] >= 0x80 ||
-		f.length > max(p.maxFrame, defaultFrame) || !f.fits() || !p.knownStream(f) {
+		f.length > p.longest() || !f.fits() || !p.knownStream(f) {
 		return never
 	}
 	if len(b) < frameHeader+f.peek() {
@@ -95,7 +128,7 @@ func (p *Parser) knownStream(f frame) bool {
 	if f.stream%2 == 0 {
 		return p.pushed != 0 && f.stream <= p.pushed+nearPushed
 	}
-	return p.high == 0 || f.stream <= p.high+near
+	return f.stream <= p.farthest()
 }
 
 // starts checks the payload's first bytes, as many as peek says.
@@ -245,7 +278,7 @@ func (p *Parser) enough(points int) bool {
 // tooLong says that a frame is longer than the other side allows, as far as that is known: without it, a long
 // frame is one if all else in its header fits.
 func (p *Parser) tooLong(f frame) bool {
-	if f.length <= max(p.maxFrame, defaultFrame) {
+	if f.length <= p.longest() {
 		return false
 	}
 	return p.maxFrame > 0 || int(f.kind) >= len(definedFlags) || f.flags&^definedFlags[f.kind] != 0 || !f.fits() ||

@@ -2,7 +2,11 @@
 
 package http2
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+)
 
 // After a loss the next frame is sought. A frame header has no magic number, so that one that fits proves
 // little: believed is a chain of frames that follow each other by their lengths, with enough in them that
@@ -110,7 +114,7 @@ func (p *Parser) closeSeek() {
 	found, ok := p.look(s, true)
 	for i := 0; i < len(s.chains) && !ok; i++ {
 		c := s.chains[i]
-		if ok = c.next == s.last && p.enough(c.points+endPoints); ok {
+		if ok = c.next == s.last && c.trusted >= 0 && p.enough(c.points+endPoints); ok {
 			found = c
 		}
 	}
@@ -224,20 +228,15 @@ func (s *seeker) drop(gone func(c *chain) bool) {
 // look looks at every position whose bytes are there, in order, until a chain is to be believed; its next
 // is then the position behind the bytes that decided. With final no more bytes follow the ones that are there.
 func (p *Parser) look(s *seeker, final bool) (chain, bool) {
-	limit := byte(max(p.maxFrame, defaultFrame) >> 16)
+	far := int64(p.farthest())
+	b := s.buf[len(s.buf)-int(s.last-s.at):]
+	due := s.due()
 	for {
-		b := s.buf[len(s.buf)-int(s.last-s.at):]
-		due := len(b)
-		for i := range s.chains {
-			if at := int(s.chains[i].next - s.at); at < due {
-				due = at
-			}
-		}
-		i := scan(b, due, limit)
+		i := scan(b, int(min(due-s.at, int64(len(b)))), p.longest(), far)
 		s.pass(b[:i])
 		b = b[i:]
 		if len(b) < frameHeader {
-			if final || len(b) == 0 {
+			if final {
 				s.pass(b)
 			}
 			return chain{}, false
@@ -247,12 +246,25 @@ func (p *Parser) look(s *seeker, final bool) (chain, bool) {
 		if k == tooShort && !final {
 			return chain{}, false
 		}
-		if c, ok := p.follow(s, f, k); ok {
-			c.next = s.at + int64(frameHeader+f.peek())
-			return c, true
+		if k != never || s.at == due {
+			if c, ok := p.follow(s, f, k); ok {
+				c.next = s.at + int64(frameHeader+f.peek())
+				return c, true
+			}
+			due = s.due()
 		}
 		s.pass(b[:1])
+		b = b[1:]
 	}
+}
+
+// due is the next position that a chain leads to.
+func (s *seeker) due() int64 {
+	due := int64(math.MaxInt64)
+	for i := range s.chains {
+		due = min(due, s.chains[i].next)
+	}
+	return due
 }
 
 // pass goes on behind b.
@@ -261,10 +273,19 @@ func (s *seeker) pass(b []byte) {
 	s.zeros += int64(bytes.Count(b, []byte{0}))
 }
 
-// scan passes positions where no frame header can stand, up to due.
-func scan(b []byte, due int, limit byte) int {
+// scan passes positions where no frame header can stand, up to due. It must pass fast what bodies are made
+// of, zeros too.
+func scan(b []byte, due, longest int, farthest int64) int {
 	for i := 0; i < due; i++ {
-		if i+frameHeader > len(b) || b[i] <= limit && b[i+3] <= typePriorityUpdate && b[i+5] < 0x80 {
+		if i+frameHeader > len(b) {
+			return i
+		}
+		h := b[i : i+frameHeader]
+		if int(h[0])<<16 > longest || h[3] > typePriorityUpdate {
+			continue
+		}
+		stream := int64(binary.BigEndian.Uint32(h[5:]))
+		if stream == 0 && streams[h[3]]&connection != 0 || stream != 0 && stream <= farthest && streams[h[3]]&ofStream != 0 {
 			return i
 		}
 	}

@@ -58,7 +58,7 @@ func (s *Session) describeStream(t *call, b *http2.Block, seq, stream uint32) {
 		m.Fields = m.Fields[1:]
 	}
 	s.describeRequest(t, m, seq, stream)
-	t.x.Version, t.stream = "2", stream
+	t.x.Version, t.stream, t.described = "2", stream, true
 	if t.isConnect {
 		t.x.Anomalies.Add(exchange.Tunnel)
 		if protocol { // RFC 8441: the path is asked for, and what follows is opaque

@@ -35,13 +35,15 @@ type call struct {
 	// Of an HTTP/2 stream.
 	stream uint32
 	// Of each side, while it is not known which one is the client's.
-	neutral  [3]sizes
-	sideOver [3]bool
-	h2c      bool   // it offers to go on with HTTP/2
-	table    uint32 // and the header table size it allows then; 0: the default
-	grpc     bool
-	unknown  bool // some of its header fields are not known
-	reset    bool // given up by RST_STREAM: what is still on its way counts
+	neutral   [3]sizes
+	sideOver  [3]bool
+	h2c       bool   // it offers to go on with HTTP/2
+	table     uint32 // and the header table size it allows then; 0: the default
+	grpc      bool
+	unknown   bool // some of its header fields are not known
+	reset     bool // given up by RST_STREAM: what is still on its way counts
+	described bool // its request was seen
+	waiting   bool // over, unless its request is found yet
 
 	isHead, isConnect, bare     bool
 	orphan, answered            bool

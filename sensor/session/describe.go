@@ -85,9 +85,18 @@ func (s *Session) describeRequest(t *call, m *http1.Message, seq, stream uint32)
 	x.Method = t.put(m.Method)
 	x.ServerName = t.serverName(m)
 
-	s.path.IDs, s.path.IDClasses = nil, nil
-	s.templater.Path(m.Target, x.ServerName, &s.path)
-	p := &s.path
+	if m.Target != nil {
+		s.describeTarget(t, m.Target)
+	}
+	s.headers(t, m)
+	s.identify(t, m)
+}
+
+// describeTarget fills in what the request-target tells.
+func (s *Session) describeTarget(t *call, target []byte) {
+	x, p := &t.x, &s.path
+	p.IDs, p.IDClasses = nil, nil
+	s.templater.Path(target, x.ServerName, p)
 	x.Template, x.Path, t.class = t.put(p.Template), t.put(p.Path), t.put(p.Class)
 	for _, n := range p.QueryNames {
 		t.names = append(t.names, t.put(n))
@@ -103,10 +112,8 @@ func (s *Session) describeRequest(t *call, m *http1.Message, seq, stream uint32)
 		}
 	}
 	if s.cfg.Unredacted {
-		x.Target = t.printable(m.Target)
+		x.Target = t.printable(target)
 	}
-	s.headers(t, m)
-	s.identify(t, m)
 }
 
 // headers reads the request fields that are not credentials.
@@ -147,8 +154,12 @@ func (s *Session) identify(t *call, m *http1.Message) {
 	r := identity.Request{ServerName: t.x.ServerName, Target: m.Target, Fields: s.fields, Client: t.x.Client, Truncated: m.Truncated, Unknown: t.unknown}
 	s.id = identity.Identity{}
 	s.resolver.Resolve(&r, &s.id)
-	t.own(&s.id)
 	clear(s.fields)
+	if s.id.Assurance == exchange.AssuranceClaimed && r.ServerName == nil && (m.Truncated || t.unknown) {
+		s.disown(t) // a claim holds for one server, and which one was not seen
+		return
+	}
+	t.own(&s.id)
 }
 
 // describeOrphan fills a call with what a response without a request tells: nobody asked for it.

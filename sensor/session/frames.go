@@ -128,6 +128,10 @@ func (w *way) neutral(id uint32) *call {
 func (w *way) request(b *http2.Block) {
 	k := w.k
 	if t := k.find(b.Stream); t != nil {
+		if !t.described && b.Kind != http2.Trailer {
+			k.adopt(t, b, w)
+			return
+		}
 		t.total.requestHead += uint64(b.Size)
 		t.x.Anomalies |= b.Anomalies
 		t.last = k.s.now
@@ -150,6 +154,31 @@ func (w *way) request(b *http2.Block) {
 		return
 	}
 	k.s.describeStream(t, b, w.base+uint32(b.Offset), b.Stream)
+}
+
+// adopt gives a call its request, which was found after its response: frames that are sought are read late.
+func (k *mux) adopt(t *call, b *http2.Block, w *way) {
+	if t.x.Part > 0 { // told of without: it stays so
+		t.total.requestHead += uint64(b.Size)
+		return
+	}
+	k.s.n.Requests++
+	x, heads := &t.x, t.total.requestHead
+	x.Anomalies &^= 1<<exchange.OrphanResponse | 1<<exchange.IDPartial
+	start, last, spoilt, was := x.Start, t.last, t.spoilt, t.orphan
+	t.orphan, t.requestOver = false, b.EndStream
+	k.s.describeStream(t, b, w.base+uint32(b.Offset), b.Stream)
+	t.total.requestHead += heads
+	x.Start = min(x.Start, start)
+	x.PartStart = x.Start
+	t.last, t.spoilt = max(t.last, last), spoilt && !was
+	k.s.refuse(t)
+	if t.look != nil { // it did not know what was asked for
+		t.look.Release()
+		t.look = nil
+		k.s.look(t)
+		t.look.Gap(t.total.responseBody)
+	}
 }
 
 // promise takes a request that the server makes up for the client: what it pushes is charged to whoever asked
@@ -274,6 +303,18 @@ func (w *way) End(_ *http2.Parser, id uint32) {
 		}
 	}
 	if t.requestOver && t.responseOver {
+		k.over(t)
+	}
+}
+
+// over ends a call, unless its request may be found yet.
+func (k *mux) over(t *call) {
+	if !t.described && t.x.Part == 0 && !t.waiting && k.way[k.client].based && k.way[k.client].parser.Seeking() {
+		t.waiting = true
+		k.waiting++
+		return
+	}
+	if !t.waiting || t.described {
 		k.end(t)
 	}
 }
@@ -299,22 +340,12 @@ func (w *way) Reset(_ *http2.Parser, id uint32, code uint32) {
 	k.end(t)
 }
 
-// GoAway implements http2.Handler: streams beyond the last one were not served.
+// GoAway implements http2.Handler: streams beyond the last one are not served.
 func (w *way) GoAway(_ *http2.Parser, last uint32, _ uint32) {
-	k := w.k
-	if w.side == k.client || k.client == stream.Unknown || k.goAways >= maxGoAways {
-		return
-	}
-	k.goAways++
-	for id, t := range k.calls {
-		if id&1 == 1 && id > last && !t.answered {
-			t.x.Anomalies.Add(exchange.Refused)
-		}
+	if w.side != w.k.client {
+		w.k.served = last
 	}
 }
-
-// maxGoAways bounds the GOAWAY frames of a connection that are looked at: an orderly end takes two.
-const maxGoAways = 16
 
 // Setting implements http2.Handler: it binds the other side.
 func (w *way) Setting(_ *http2.Parser, id uint16, value uint32) {

@@ -29,7 +29,8 @@ type mux struct {
 	pushed  uint32           // and of the server
 	ended   [32]uint32       // streams that ended last
 	nEnded  uint
-	goAways int
+	served  uint32 // the highest stream that a GOAWAY said is served
+	waiting int    // calls that are over but for their request, which may be found yet
 	stray   uint64 // body bytes of streams that nobody opened, or beyond the bound
 	aimless bool   // a loss, or a begin in the middle: streams may be open that were not seen to begin
 }
@@ -60,7 +61,7 @@ func (s *Session) newMux(c *stream.Conn, client stream.Side) *mux {
 	}
 	k.s, k.c, k.client, k.outer, k.last = s, c, client, nil, nil
 	k.opened, k.pushed, k.stray, k.aimless = 0, 0, 0, false
-	k.ended, k.nEnded, k.goAways = [32]uint32{}, 0, 0
+	k.ended, k.nEnded, k.served, k.waiting = [32]uint32{}, 0, 1<<31, 0
 	for i := stream.A; i <= stream.B; i++ {
 		w := &k.way[i]
 		w.k, w.side = k, i
@@ -89,8 +90,11 @@ func (k *mux) feed(c *stream.Chunk) {
 func (w *way) feed(b []byte, gap int64, m http2.Mark, seq uint32, odd bool) {
 	if !w.based {
 		how := http2.AtFrame
-		if w.k.aimless || m.Offset > 0 {
+		switch {
+		case w.k.aimless:
 			how = http2.Joined
+		case w.side == w.k.client:
+			how = http2.AtPreface
 		}
 		w.start(how, m.Offset, seq)
 	}
@@ -103,6 +107,9 @@ func (w *way) feed(b []byte, gap int64, m http2.Mark, seq uint32, odd bool) {
 		w.parser.Data(b, m)
 	}
 	w.odd = false
+	if w.side == w.k.client && w.k.waiting > 0 && !w.parser.Seeking() {
+		w.k.endWaiting()
+	}
 }
 
 // judge says whether a connection that was taken for HTTP/2 is worth going on with.
@@ -155,7 +162,22 @@ func (k *mux) end(t *call) {
 	delete(k.calls, t.stream)
 	k.ended[k.nEnded%uint(len(k.ended))] = t.stream
 	k.nEnded++
+	if t.waiting {
+		k.waiting--
+	}
+	if !t.answered && t.stream > k.served && t.stream&1 == 1 {
+		t.x.Anomalies.Add(exchange.Refused)
+	}
 	k.s.end(t)
+}
+
+// endWaiting ends the calls that waited for their request to be found: frames of the client are read again.
+func (k *mux) endWaiting() {
+	for _, t := range k.inOrder() {
+		if t.waiting {
+			k.end(t)
+		}
+	}
 }
 
 // forget gives all calls back without telling of them.

@@ -216,7 +216,7 @@ func (s *Session) Advance(now int64) {
 
 func (s *Session) advance(t *call) {
 	defer s.contain(t.on.of(), nil)
-	if k, is := t.on.(*mux); is && t.reset && s.now-t.last >= s.cfg.PartTime {
+	if k, is := t.on.(*mux); is && (t.reset || t.waiting) && s.now-t.last >= s.cfg.PartTime {
 		k.end(t) // nothing is on its way any more
 		return
 	}

@@ -97,6 +97,9 @@ func TestScripts(t *testing.T) {
 func TestCutsDoNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, s := range scripts(t) {
+		if strings.Contains(s.body, "\njoin\n") {
+			continue // what is joined in its middle is known by segments that begin with frames
+		}
 		want := strings.Split(s.run(t, nil), "\n")
 		slices.Sort(want)
 		for i := range 30 {

@@ -155,7 +155,7 @@ func (k *conn) turn(client, side stream.Side, how http2.Begin, offset int64) *mu
 func (k *conn) upgrade(t *call, m *http1.Message) {
 	n := k.s.newMux(k.c, k.client)
 	n.outer, k.nest = k, n
-	t.on, t.stream, t.requestOver = n, 1, true
+	t.on, t.stream, t.requestOver, t.described = n, 1, true, true
 	t.x.Version = "2"
 	t.x.Anomalies.Add(exchange.Upgraded)
 	n.calls[1], n.opened = t, 1

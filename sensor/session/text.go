@@ -33,6 +33,8 @@ func is(name []byte, lower string) bool {
 	return true
 }
 
+var slash = []byte("/")
+
 // field gives the first value of a field.
 func field(m *http1.Message, lower string) []byte {
 	for i := range m.Fields {
@@ -49,7 +51,7 @@ func (t *call) serverName(m *http1.Message) []byte {
 	host := field(m, "host")
 	if a := authority(m.Target); a != nil {
 		host = a
-	} else if t.isConnect {
+	} else if t.isConnect && !bytes.HasPrefix(m.Target, slash) { // an extended CONNECT has a path, RFC 8441
 		host = m.Target
 	}
 	return t.host(host)

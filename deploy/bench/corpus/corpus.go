@@ -30,7 +30,7 @@ type scene struct {
 func scenes() []scene {
 	var all []scene
 	for _, some := range [][]scene{messageScenes(), framingScenes(), switchScenes(), segmentScenes(), lossScenes(),
-		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()), connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), fileScenes(), otherScenes(), mixedScenes()} {
+		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()), connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), http2Scenes(), slow(http2Scenes()), fileScenes(), otherScenes(), mixedScenes()} {
 		all = append(all, some...)
 	}
 	return all

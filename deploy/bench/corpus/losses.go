@@ -217,7 +217,7 @@ func onlyClient(p *tape) {
 	for _, target := range []string{"/a", "/b", "/c"} {
 		t.say(client, upload("POST", target, fill(400)))
 		t.say(server, download(200, fill(700)))
-		t.did("POST", target, 0, 400, 0)
+		unsure(t.did("POST", target, 0, 400, 0), "resp_body_len") // what was acknowledged of it, head and all
 	}
 	t.close(client)
 	t.only(client)
@@ -239,7 +239,7 @@ func onlyClientMid(p *tape) {
 	for _, target := range []string{"/a", "/b", "/c"} {
 		t.say(client, request("GET", target))
 		t.say(server, download(200, fill(700)))
-		t.did("GET", target, 0, 0, 0)
+		unsure(t.did("GET", target, 0, 0, 0), "resp_body_len")
 	}
 	t.only(client)
 }

@@ -27,6 +27,7 @@ type tape struct {
 	delayed bool          // hosts acknowledge with their next bytes only
 	clock   time.Duration
 	ipID    uint16
+	payload int64 // bytes that hosts sent, each once
 }
 
 // frame is one captured frame; at is since the capture began.
@@ -139,6 +140,7 @@ func (t *talk) say(from host, text string) {
 		n := min(len(text), t.mss)
 		t.segment(from, t.next[from], flagPSH|flagACK, text[:n])
 		t.next[from] += uint32(n)
+		t.payload += int64(n)
 		text = text[n:]
 	}
 	if !t.quiet && !t.delayed {

@@ -19,6 +19,7 @@ type table struct {
 	size    uint64 // as RFC 7541 section 4.1 says; of unknown names and values nothing
 	max     uint64
 	whole   bool // every entry that an index may refer to was seen
+	capped  bool // the peer's may be larger than ours
 	scratch []byte
 }
 
@@ -44,6 +45,7 @@ func (t *table) reset(l Limits, known bool) {
 	}
 	*t = table{limits: l, entries: t.entries[:0], bytes: t.bytes[:0], scratch: t.scratch[:0], max: uint64(l.TableBytes)}
 	if t.whole = known; known {
+		t.capped = l.TableBytes < defaultTable
 		t.max = min(t.max, defaultTable)
 	}
 }
@@ -51,9 +53,8 @@ func (t *table) reset(l Limits, known bool) {
 // lose says that blocks may have been missed: nothing from before is known any more. How large the table may be is
 // not known either.
 func (t *table) lose() {
-	clear(t.bytes)
-	t.entries, t.head, t.bytes, t.size = t.entries[:0], 0, t.bytes[:0], 0
-	t.whole, t.max = false, uint64(t.limits.TableBytes)
+	t.entries, t.head, t.size = t.entries[:0], 0, 0 // fields of the last block still lie in bytes
+	t.whole, t.capped, t.max = false, true, uint64(t.limits.TableBytes)
 }
 
 // allow tells the SETTINGS_HEADER_TABLE_SIZE of the side that reads these blocks. It is not held against an encoder
@@ -77,7 +78,14 @@ func (t *table) decode(block []byte, dst []Field) (fields []Field, unknown, cut 
 			continue
 		}
 		begin = false
-		f, ok := t.field(&r, c)
+		var f Field
+		var ok bool
+		if c > 0x80 && c < 0xff { // the most common one: indexed, in one byte
+			r.b = r.b[1:]
+			f, ok = t.at(&r, uint64(c&0x7f))
+		} else {
+			f, ok = t.field(&r, c)
+		}
 		if r.bad {
 			break
 		}
@@ -180,9 +188,7 @@ func (t *table) insert(r *reader, name []byte, known bool) (f Field, ok bool) {
 	need := uint64(len(name)+len(value)) + entryCost
 	t.evict(need)
 	if need > t.max {
-		if need > uint64(t.limits.TableBytes) { // the peer may hold it
-			t.whole = false
-		}
+		t.whole = t.whole && !t.capped
 		return f, known
 	}
 	e := entry{at: uint32(len(t.bytes)), name: int32(len(name)), value: int32(len(value))}
@@ -201,19 +207,17 @@ func (t *table) evict(need uint64) {
 		e := &t.entries[t.head]
 		t.size -= uint64(max(e.name, 0)+max(e.value, 0)) + entryCost
 		t.head++
+		t.whole = t.whole && !t.capped
 	}
 }
 
 // resize obeys a size update, RFC 7541 section 4.3. Beyond our bound entries are forgotten that the peer keeps.
 func (t *table) resize(size uint64) {
-	if size > uint64(t.limits.TableBytes) {
-		t.whole = false
-	}
-	if size == 0 && t.max > 0 {
-		t.whole = true // whatever was missed is gone for the peer too
-	}
 	t.max = min(size, uint64(t.limits.TableBytes))
+	t.capped = t.capped && size > 0 // what is evicted by this is gone for the peer too
 	t.evict(0)
+	t.whole = t.whole || size == 0
+	t.capped = size > uint64(t.limits.TableBytes)
 }
 
 // tidy moves what is in use over what is not, between two blocks: fields of the last one are not used any more.
@@ -222,12 +226,12 @@ func (t *table) tidy() {
 	if t.scratch = t.scratch[:0]; cap(t.scratch) > keptScratch {
 		t.scratch = nil
 	}
-	if t.head == 0 {
-		return
-	}
 	from := len(t.bytes)
 	if t.head < len(t.entries) {
 		from = int(t.entries[t.head].at)
+	}
+	if from == 0 {
+		return
 	}
 	if from < len(t.bytes)/2 && t.head < len(t.entries)/2 {
 		return

@@ -72,7 +72,11 @@ func (f frame) peek() int {
 	switch f.kind {
 	case typeData:
 		n = f.prefix()
-	case typeHeaders, typePushPromise:
+	case typeHeaders:
+		if n = f.prefix(); f.has(flagEndHeaders) && f.length <= maxSpoken {
+			n = f.length
+		}
+	case typePushPromise:
 		n = f.prefix()
 	case typePriority:
 		n = 4
@@ -192,7 +196,8 @@ func (f frame) points(c *chain) int {
 
 // follow adds the frame that may stand at s.at to the chain that leads there, or begins one with it. It
 // gives the chain if it is to be believed by that.
-func (p *Parser) follow(s *seeker, f frame, v verdict) (chain, bool) {
+func (p *Parser) follow(s *seeker, f frame, v verdict, b []byte) (chain, bool) {
+	spoken := v == may && f.speaks(b[frameHeader:])
 	best := -1 // of those that lead here, the one that says most stands for all
 	for i := range s.chains {
 		c := &s.chains[i]
@@ -202,7 +207,7 @@ func (p *Parser) follow(s *seeker, f frame, v verdict) (chain, bool) {
 	}
 	if best >= 0 {
 		c := &s.chains[best]
-		c.add(f, s)
+		c.add(f, s, spoken)
 		if c.trusted >= 0 && p.enough(c.points) {
 			return *c, true
 		}
@@ -217,10 +222,111 @@ func (p *Parser) follow(s *seeker, f frame, v verdict) (chain, bool) {
 	if len(s.chains) < maxChains {
 		c := chain{start: s.at, next: s.at, trusted: -1, seen: s.seenAt(), last: frame{kind: typeOrigin}}
 		c.asked = min(mostTrust, 5+bits.Len64(uint64(s.at-s.from+1)))
-		c.add(f, s)
+		c.add(f, s, spoken)
+		if spoken {
+			return c, true
+		}
 		s.chains = append(s.chains, c)
 	}
 	return chain{}, false
+}
+
+// maxSpoken is how long a header block may be that is decoded to see whether it is one.
+const maxSpoken = 8 << 10
+
+// speaks says whether the payload of a frame is a header block that makes sense by itself: it can be decompressed, and
+// is a request or a response by fields that are known. Nothing else looks like that by chance.
+func (f frame) speaks(b []byte) bool {
+	if f.kind != typeHeaders || !f.has(flagEndHeaders) || f.length > maxSpoken || len(b) < f.length {
+		return false
+	}
+	pad := 0
+	if f.has(flagPadded) {
+		pad = int(b[0])
+	}
+	if f.prefix()+pad >= f.length {
+		return false
+	}
+	block := b[f.prefix() : f.length-pad]
+	if len(block) < leastSpoken {
+		return false
+	}
+	var t table
+	t.reset(Limits{}.withDefaults(), false)
+	fields, _, cut, _ := t.decode(block, nil)
+	return !cut && sensible(fields)
+}
+
+// leastSpoken is how short a header block may be to prove anything.
+const leastSpoken = 6
+
+// sensible says whether fields are those of a request or a response: its pseudo-header fields come first and once each
+// (RFC 9113 section 8.3), enough of them are known, and what is known is text.
+func sensible(fields []Field) bool {
+	const method, scheme, authority, path, status = 1, 2, 4, 8, 16
+	pseudo, known, said, regular := 0, 0, 0, false
+	for i := range fields {
+		f := &fields[i]
+		if f.Name == nil {
+			continue
+		}
+		if !isName(f.Name) || !isText(f.Value) {
+			return false
+		}
+		if f.Name[0] != ':' {
+			regular = true
+			if f.Value != nil {
+				said++
+			}
+			continue
+		}
+		one := 0
+		switch string(f.Name) {
+		case ":method":
+			one = method
+		case ":scheme":
+			one = scheme
+		case ":authority":
+			one = authority
+		case ":path":
+			one = path
+		case ":status":
+			one = status
+		}
+		if one == 0 || pseudo&one != 0 || regular {
+			return false
+		}
+		pseudo |= one
+		known++
+	}
+	if pseudo == status {
+		f := &fields[0]
+		return said > 0 && f.Name != nil && len(f.Value) == 3 && f.Value[0] >= '1' && f.Value[0] <= '5'
+	}
+	return known >= 2 && pseudo&status == 0
+}
+
+// isName says whether b may be the name of a field: a token without upper case, RFC 9113 section 8.2.1.
+func isName(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	for i, c := range b {
+		if c <= ' ' || c >= 0x7f || c >= 'A' && c <= 'Z' || c == ':' && (i > 0 || len(b) == 1) {
+			return false
+		}
+	}
+	return true
+}
+
+// isText says whether b may be the value of a field as they are sent.
+func isText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // takes says whether f may follow the chain's last frame.
@@ -239,8 +345,11 @@ func (c *chain) takes(f frame) bool {
 }
 
 // add makes f, which stands at s.at, the chain's last frame.
-func (c *chain) add(f frame, s *seeker) {
+func (c *chain) add(f frame, s *seeker, spoken bool) {
 	n := f.points(c)
+	if spoken {
+		n = spokenPoints
+	}
 	c.points += n
 	if c.trust += n + f.rare(s); c.trusted < 0 && c.trust >= c.asked && f.kind != typeContinuation {
 		c.trusted = s.at

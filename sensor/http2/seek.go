@@ -26,6 +26,7 @@ const (
 	knownPoints   = 30 // what is asked of a chain where HTTP/2 is known to be: three frames or four
 	unknownPoints = 38 // and where it is not: one more
 	endPoints     = 12 // what it says that a chain ends with the side
+	spokenPoints  = 40 // what a header block says that makes sense: enough
 	mostTrust     = 18 // what is asked of the first frames by themselves, at most
 )
 
@@ -247,7 +248,7 @@ func (p *Parser) look(s *seeker, final bool) (chain, bool) {
 			return chain{}, false
 		}
 		if k != never || s.at == due {
-			if c, ok := p.follow(s, f, k); ok {
+			if c, ok := p.follow(s, f, k, b); ok {
 				c.next = s.at + int64(frameHeader+f.peek())
 				return c, true
 			}

@@ -28,8 +28,9 @@ func (p *Parser) stepFirst(b []byte) int {
 	room := p.limits.HeaderBytes - len(p.buf)
 	i := bytes.IndexByte(b[:min(len(b), room)], '\n')
 	if i < 0 && len(b) < room {
+		seen := len(p.buf)
 		p.keep(b)
-		if !viable(p.buf, p.role) {
+		if !stillViable(p.buf, seen, p.role) {
 			p.reject()
 		}
 		return len(b)
@@ -197,6 +198,9 @@ func (p *Parser) head(b []byte, how headEnding) {
 		m.Anomalies.Add(exchange.PathTooLarge)
 	}
 	m.Framing, m.Length = f.framing(m.Role)
+	if f.chunked && m.Minor == 0 {
+		f.anomalies.Add(exchange.BadTransferEncoding) // "MUST treat the message as if the framing is faulty", section 6.1
+	}
 	m.Anomalies |= f.anomalies
 	p.deliver(&f, how)
 }
@@ -237,7 +241,7 @@ func (p *Parser) deliver(f *framer, how headEnding) {
 		m.Framing = framing
 	}
 	c := p.handler.Head(p, m)
-	p.buf, p.headLen = p.buf[:0], 0
+	p.forget()
 	if p.scout {
 		p.state, p.torn = seeking, false
 		p.next.Add(exchange.Resync)
@@ -261,6 +265,23 @@ func (p *Parser) deliver(f *framer, how headEnding) {
 		}
 	}
 	p.enter(framing, length)
+}
+
+// keptFields is how many fields a Parser keeps room for: 12 KiB.
+const keptFields = 256
+
+// forget gives up the memory of a head, and what of it is too large to keep for the next one.
+func (p *Parser) forget() {
+	p.buf, p.headLen = p.buf[:0], 0
+	if cap(p.buf) > keptBuffer {
+		p.buf = nil
+	}
+	if cap(p.folded) > keptBuffer {
+		p.folded = nil
+	}
+	if cap(p.msg.Fields) > keptFields {
+		p.msg.Fields = nil
+	}
 }
 
 // enter begins a body.

@@ -17,6 +17,9 @@ type framer struct {
 	badLength bool
 	chunked   bool // some coding is chunked
 	coding    bool // some transfer coding at all, "identity" apart
+	behind    bool // a coding stands behind chunked
+	spaced    bool // a framing field has space before its colon
+	crlf      int  // lines that ended with CRLF
 	anomalies exchange.AnomalySet
 }
 
@@ -50,71 +53,86 @@ func trimBlank(b []byte) []byte {
 // parseFields reads header lines into p.msg.Fields and gathers the framing.
 func (p *Parser) parseFields(b []byte) framer {
 	f := framer{length: -1}
-	for len(b) > 0 {
+	if len(b) > 3*keptFields { // room at once: growing would make garbage many times the head
+		if n := min(bytes.Count(b, []byte{'\n'}), p.limits.Headers); n > cap(p.msg.Fields) {
+			p.msg.Fields = make([]Field, 0, n)
+		}
+	}
+	for rest := b; len(rest) > 0; {
 		var line []byte
-		if line, b = cutLine(b, &f.anomalies); len(line) == 0 {
+		if line, rest = f.cutLine(rest); len(line) == 0 {
 			break
 		}
-		if isFold(line) { // of no field: the one before it was none
+		if isBlank(line[0]) { // a fold of no field: the one before it was none
 			f.anomalies.Add(exchange.ObsFold)
 			continue
 		}
-		x, ok := splitField(line, &f.anomalies)
-		for len(b) > 0 && isFold(b) {
+		x, ok := f.splitField(line)
+		folded := -1
+		for len(rest) > 0 && isBlank(rest[0]) {
 			f.anomalies.Add(exchange.ObsFold)
-			if line, b = cutLine(b, &f.anomalies); ok {
-				x.Value = p.unfold(x.Value, line)
+			if line, rest = f.cutLine(rest); ok {
+				folded = p.unfold(folded, x.Value, line)
 			}
+		}
+		if folded >= 0 {
+			x.Value = p.folded[folded:len(p.folded):len(p.folded)]
 		}
 		if ok {
 			p.field(&f, x)
 		}
 	}
+	// "Field values containing CR, LF, or NUL characters are invalid and dangerous", RFC 9110 section 5.5.
+	if bytes.IndexByte(b, 0) >= 0 || bytes.Count(b, []byte{'\r'}) != f.crlf {
+		f.anomalies.Add(exchange.BadHeaderLine)
+	}
 	return f
 }
 
-func isFold(b []byte) bool { return b[0] == ' ' || b[0] == '\t' }
-
 // cutLine takes a line off b, without its end; the last line of a cut head is as much as there is.
-func cutLine(b []byte, a *exchange.AnomalySet) (line, rest []byte) {
+func (f *framer) cutLine(b []byte) (line, rest []byte) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
 		return b, nil
 	}
 	line, rest = b[:i], b[i+1:]
 	if i > 0 && line[i-1] == '\r' {
+		f.crlf++
 		return line[:i-1], rest
 	}
-	a.Add(exchange.BareLF)
+	f.anomalies.Add(exchange.BareLF)
 	return line, rest
 }
 
 // splitField splits a header line. "No whitespace is allowed between the field name and colon"
 // (RFC 9112 section 5.1): it is taken off, and said.
-func splitField(line []byte, a *exchange.AnomalySet) (Field, bool) {
+func (f *framer) splitField(line []byte) (Field, bool) {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
-		a.Add(exchange.BadHeaderLine)
+		f.anomalies.Add(exchange.BadHeaderLine)
 		return Field{}, false
 	}
 	name := line[:colon]
-	if c := name[colon-1]; c == ' ' || c == '\t' {
-		a.Add(exchange.BadHeaderLine)
+	if isBlank(name[colon-1]) {
+		f.anomalies.Add(exchange.BadHeaderLine)
 		if name = trimBlank(name); len(name) == 0 {
 			return Field{}, false
 		}
+		f.spaced = f.spaced || foldEqual(name, "content-length") || foldEqual(name, "transfer-encoding")
 	}
 	return Field{Name: name, Value: trimBlank(line[colon+1:])}, true
 }
 
-// unfold joins a folded line to a value by one blank, RFC 9112 section 5.2, in memory of the
-// Parser's own, since the head itself stays as it was sent.
-func (p *Parser) unfold(value, line []byte) []byte {
-	start := len(p.folded)
-	p.folded = append(p.folded, value...)
+// unfold joins a folded line to a value by one blank, RFC 9112 section 5.2, in memory of the Parser's
+// own, since the head itself stays as it was sent. It gives the place where the joined value begins.
+func (p *Parser) unfold(start int, value, line []byte) int {
+	if start < 0 {
+		start = len(p.folded)
+		p.folded = append(p.folded, value...)
+	}
 	p.folded = append(p.folded, ' ')
 	p.folded = append(p.folded, trimBlank(line)...)
-	return p.folded[start:len(p.folded):len(p.folded)]
+	return start
 }
 
 // field keeps one whole field and looks at it if it frames.
@@ -187,16 +205,15 @@ func (f *framer) transferEncoding(v []byte) {
 		}
 		switch item = trimBlank(item); {
 		case foldEqual(item, "chunked"):
-			if f.chunked {
-				f.anomalies.Add(exchange.BadTransferEncoding)
-			}
+			f.behind = f.behind || f.chunked
 			f.chunked, f.coding = true, true
-		case foldEqual(item, "identity"), len(item) == 0:
+		case len(item) == 0:
 			f.anomalies.Add(exchange.BadTransferEncoding)
+		case foldEqual(item, "identity"):
+			f.anomalies.Add(exchange.BadTransferEncoding)
+			f.behind = f.behind || f.chunked
 		default:
-			if f.chunked {
-				f.anomalies.Add(exchange.BadTransferEncoding) // chunked must be the last
-			}
+			f.behind = f.behind || f.chunked
 			f.coding = true
 		}
 	}
@@ -207,7 +224,12 @@ func (f *framer) transferEncoding(v []byte) {
 // an unknown coding and a length is read by its length, as servers do that know no codings: else a
 // client could hide what it asks for next. Of a response the coding wins, RFC 9112 section 6.3 rule 4.
 func (f *framer) framing(role Role) (Framing, int64) {
+	if f.behind {
+		f.anomalies.Add(exchange.BadTransferEncoding) // chunked must be the last, and once
+	}
 	switch {
+	case role == Request && f.spaced:
+		return UntilClose, -1
 	case f.chunked:
 		if f.length >= 0 || f.badLength {
 			f.anomalies.Add(exchange.TransferEncodingAndLength)

@@ -2,7 +2,10 @@
 
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // maxMethod bounds a method: the longest registered one, UPDATEREDIRECTREF, has 17 letters.
 const maxMethod = 24
@@ -47,9 +50,27 @@ func trimLine(line []byte) []byte {
 	return line[:n]
 }
 
-func isMethodByte(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c >= '0' && c <= '9'
+// isToken says whether a byte may stand in a method, RFC 9110 section 5.6.2: "method = token". Servers differ:
+// some take registered methods alone, some take any token and may answer "get" as they do GET.
+func isToken(c byte) bool {
+	switch {
+	case c|0x20 >= 'a' && c|0x20 <= 'z', isDigit(c), c == '-', c == '_':
+		return true
+	}
+	return c > ' ' && strings.IndexByte("!#$%&'*+.^`|~", c) >= 0
 }
+
+// isPlain says whether a method is one as people name them: letters in upper case first of all.
+func isPlain(method []byte) bool {
+	for i, c := range method {
+		if !(c >= 'A' && c <= 'Z' || i > 0 && (c == '-' || c == '_' || isDigit(c))) {
+			return false
+		}
+	}
+	return true
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // viable says whether a line that begins so can still become one the role may begin with.
 func viable(prefix []byte, role Role) bool {
@@ -57,12 +78,26 @@ func viable(prefix []byte, role Role) bool {
 	return role != Response && viableRequest(prefix) || role != Request && viableStatus(prefix)
 }
 
+// settled is how many bytes of a line decide all but whether its target is clean.
+const settled = maxMethod + 2
+
+// stillViable is viable for a line of which the first seen bytes were: long lines may come in small pieces.
+func stillViable(line []byte, seen int, role Role) bool {
+	if seen < settled {
+		return viable(line, role)
+	}
+	if role != Request && viableStatus(line[:settled]) {
+		return true
+	}
+	return role != Response && cleanTarget(trimLine(line[seen-1:]))
+}
+
 func viableRequest(prefix []byte) bool {
 	for i, c := range prefix {
-		if c == ' ' && i > 0 {
+		if isBlank(c) && i > 0 {
 			return cleanTarget(prefix[i+1:])
 		}
-		if !isMethodByte(c) || i >= maxMethod || i == 0 && (c < 'A' || c > 'Z') {
+		if !isToken(c) || i >= maxMethod {
 			return false
 		}
 	}
@@ -119,39 +154,79 @@ func parseStatus(line []byte) startLine {
 }
 
 // parseRequest reads method SP target SP HTTP/1.d, RFC 9112 section 3. Blanks inside a target are
-// read as a part of it, as most servers do.
+// read as a part of it, as most servers do; tabs for blanks and other versions as some do.
 func parseRequest(line []byte) startLine {
-	if bytes.Equal(line, preface) {
-		return startLine{kind: prefaceLine}
+	if bytes.Equal(line, preface) || !viableRequest(line) {
+		return startLine{kind: lineKindOf(line)}
 	}
-	method := bytes.IndexByte(line, ' ')
-	if method <= 0 || !viableRequest(line) {
+	method := 0
+	for method < len(line) && !isBlank(line[method]) {
+		method++
+	}
+	if method == 0 || method == len(line) {
 		return startLine{}
 	}
-	l := startLine{kind: requestLine, method: method, targetStart: method + 1, targetStop: len(line), minor: -1}
-	if v := len(line) - 8; v > method && line[v-1] == ' ' && bytes.Equal(line[v:v+7], versionPrefix) && isDigit(line[v+7]) {
-		l.minor, l.targetStop = int(line[v+7]-'0'), v-1
-	}
-	for l.targetStart < l.targetStop && line[l.targetStart] == ' ' {
+	l := startLine{kind: requestLine, method: method, targetStart: method + 1, odd: line[method] == '\t'}
+	l.version(line)
+	for l.targetStart < l.targetStop && isBlank(line[l.targetStart]) {
 		l.targetStart, l.odd = l.targetStart+1, true
 	}
-	for l.targetStart < l.targetStop && line[l.targetStop-1] == ' ' {
+	for l.targetStart < l.targetStop && isBlank(line[l.targetStop-1]) {
 		l.targetStop, l.odd = l.targetStop-1, true
 	}
 	target := line[l.targetStart:max(l.targetStart, l.targetStop)]
 	if len(target) == 0 {
 		return startLine{}
 	}
-	l.odd = l.odd || bytes.IndexByte(target, ' ') >= 0
+	l.odd = l.odd || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '\t') >= 0
 	if l.minor >= 0 {
 		return l
 	}
 	// HTTP/0.9 knows GET alone (RFC 1945 section 5), and no blank in the target.
-	if l.odd || string(line[:method]) != "GET" || !rootedTarget(target) || bytes.IndexByte(target, '\t') >= 0 {
+	if l.odd || string(line[:method]) != "GET" || !rootedTarget(target) {
 		return startLine{}
 	}
 	l.kind = simpleLine
 	return l
+}
+
+// lineKindOf tells the preface from what is nothing.
+func lineKindOf(line []byte) lineKind {
+	if bytes.Equal(line, preface) {
+		return prefaceLine
+	}
+	return notHTTP
+}
+
+// version cuts the version off the end of a request line; without one the minor version is -1. What is
+// no HTTP/1.d some servers take all the same: HTTP/1.10, HTTP/2.0.
+func (l *startLine) version(line []byte) {
+	l.minor, l.targetStop = -1, len(line)
+	if v := len(line) - 8; v > l.method && isBlank(line[v-1]) && bytes.Equal(line[v:v+7], versionPrefix) && isDigit(line[v+7]) {
+		l.minor, l.targetStop, l.odd = int(line[v+7]-'0'), v-1, l.odd || line[v-1] == '\t'
+		return
+	}
+	i := len(line)
+	for i > l.method && i > len(line)-maxVersion && !isBlank(line[i-1]) {
+		i--
+	}
+	word, is := bytes.CutPrefix(line[i:], []byte("HTTP/"))
+	major, minor, dotted := bytes.Cut(word, []byte("."))
+	if is && dotted && i > l.method+1 && isBlank(line[i-1]) && allDigits(major) && allDigits(minor) {
+		l.minor, l.targetStop, l.odd = 1, i-1, true
+	}
+}
+
+// maxVersion bounds a version: HTTP/ and three digits twice.
+const maxVersion = len("HTTP/000.000")
+
+func allDigits(b []byte) bool {
+	for _, c := range b {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return len(b) > 0
 }
 
 // rootedTarget says whether a target is in origin, absolute or asterisk form, RFC 9112 section 3.2.
@@ -183,6 +258,7 @@ func oversizeStart(line []byte, role Role) startLine {
 // be by the book here, since the bytes before it are not understood. Of a torn line the begin may be
 // missing: then only a method everyone knows is one, for T could have been GET.
 func findStart(line []byte, role Role, torn bool) int {
+	line = trimLine(line) // once: the line may hold many versions and end with many blanks
 	if role != Request {
 		for from := 0; ; {
 			i := bytes.Index(line[from:], versionPrefix)
@@ -197,7 +273,7 @@ func findStart(line []byte, role Role, torn bool) int {
 		}
 	}
 	if role != Response {
-		return findRequest(trimLine(line), torn)
+		return findRequest(line, torn)
 	}
 	return -1
 }
@@ -207,7 +283,7 @@ func findRequest(line []byte, torn bool) int {
 	if v < 4 || line[v-1] != ' ' || !bytes.Equal(line[v:v+7], versionPrefix) || !isDigit(line[v+7]) {
 		return -1
 	}
-	if l := parseRequest(line); !torn && l.kind == requestLine && !l.odd && shapedTarget(line[:l.method], line[l.targetStart:l.targetStop]) {
+	if l := parseRequest(line); !torn && l.kind == requestLine && !l.odd && isPlain(line[:l.method]) && shapedTarget(line[:l.method], line[l.targetStart:l.targetStop]) {
 		return 0
 	}
 	sp := bytes.LastIndexByte(line[:v-1], ' ')

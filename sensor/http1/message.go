@@ -106,7 +106,7 @@ type Handler interface {
 // Limits bound what a Parser keeps. Zero values mean the defaults.
 type Limits struct {
 	HeaderBytes int // of one head: the rest is counted, not read; 64 KiB
-	Headers     int // fields of one head that are handed on; 256
+	Headers     int // fields of one head that are handed on; as many as fit the default of HeaderBytes
 	ChunkLine   int // bytes of a chunk-size line with its extensions; 16 KiB
 }
 
@@ -115,7 +115,7 @@ func (l Limits) withDefaults() Limits {
 		l.HeaderBytes = 64 << 10
 	}
 	if l.Headers <= 0 {
-		l.Headers = 256
+		l.Headers = 64 << 10 / len("a:\r\n") // fewer would let a client hide a credential behind them
 	}
 	if l.ChunkLine <= 0 {
 		l.ChunkLine = 16 << 10

@@ -108,7 +108,7 @@ func declare(c *Config, inspect *string, servers *[]string) *conf.Set {
 	s.Strings(&c.QueryKeys, "identity.query_keys", "query-key", "query parameter that carries a credential, beyond the defaults")
 	s.Prefixes(&c.TrustedHops, "identity.trusted_hops", "trusted-hop", "proxy whose forwarding headers are believed")
 	s.Bool(&c.JoinLegs, "legs.join", "join-legs", true, "tell an exchange that passes a proxy of this host once, where a request or trace id shows both its legs; false tells every leg")
-	s.Duration(&c.LegHold, "legs.hold", "leg-hold", 2*time.Second, 100*time.Millisecond, "how long the leg of a proxied exchange waits for the other one; 12s where proxies buffer for slow clients")
+	s.Duration(&c.LegHold, "legs.hold", "leg-hold", 2*time.Second, 100*time.Millisecond, "how long the leg of a proxied exchange waits for the other one; six times as long where a large answer may have a slow client")
 	s.Prefixes(&c.LegAddresses, "legs.addresses", "leg-address", "further address of the host whose loopback interface shows the other leg, such as the proxy's in a capture; those of this machine's interfaces are known to run")
 	s.String(&c.HTTPAddr, "http.addr", "http-addr", "127.0.0.1:9746", "address of /metrics, /healthz and /readyz; empty for none (run only)")
 	s.Choice(&c.LogLevel, "log.level", "log-level", "info", "least level that is logged", "debug", "info", "warn", "error")

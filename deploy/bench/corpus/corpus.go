@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/weir-project/weir/deploy/bench/score"
 )
@@ -28,12 +29,11 @@ type scene struct {
 }
 
 func scenes() []scene {
-	var all []scene
-	for _, some := range [][]scene{messageScenes(), framingScenes(), switchScenes(), segmentScenes(), lossScenes(),
-		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()), connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), http2Scenes(), slow(http2Scenes()), fileScenes(), otherScenes(), mixedScenes()} {
-		all = append(all, some...)
-	}
-	return all
+	streams := slices.Concat(http2Scenes(), http2CutScenes(), grpcScenes(), http2LossScenes())
+	return slices.Concat(messageScenes(), framingScenes(), switchScenes(), segmentScenes(), lossScenes(),
+		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()),
+		connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), streams, slow(streams), fileScenes(), otherScenes(),
+		mixedScenes())
 }
 
 // Write makes dir with captures in dir/pcaps, one line a capture in dir/captures.jsonl, and one line an

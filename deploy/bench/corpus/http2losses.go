@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package corpus
+
+import "fmt"
+
+// http2LossScenes are HTTP/2 of which the capture does not have all.
+func http2LossScenes() []scene {
+	return []scene{
+		{"h2-joined", prior("h2-midstream", "missing-syn"), h2Joined},
+		{"h2-joined-in-a-body", prior("h2-midstream", "missing-syn"), h2JoinedInBody},
+		{"h2-loss-in-body", prior("tcp-gap"), h2LossInBody},
+		{"h2-loss-of-frames", prior("tcp-gap", "gap-resync"), h2LossOfFrames},
+		{"h2-loss-of-request", prior("tcp-gap", "orphan-response"), h2LossOfRequest},
+	}
+}
+
+// The capture begins when both tables are full: of a request only what is not in them is known, until it is
+// sent anew.
+func h2Joined(p *tape) {
+	t := p.talk()
+	c := speak(t)
+	c.get2("/before", 10)
+	c.get2("/before", 20)
+	t.frames, t.truth = nil, nil
+	unsure(c.get2("/before", 30), "host", "target")
+	for i := range 6 {
+		unsure(c.get2(fmt.Sprintf("/after/%d", i), 100*i), "host")
+	}
+}
+
+// Of a body that was under way the rest counts.
+func h2JoinedInBody(p *tape) {
+	t := p.talk()
+	c := speak(t)
+	id := c.ask("GET", "/before", 0)
+	c.flush(client)
+	c.headers(server, id, false, ":status: 200")
+	c.data(server, id, 5000, false)
+	c.flush(server)
+	t.frames, t.truth = nil, nil
+	c.data(server, id, 2000, false)
+	c.data(server, id, 3000, true)
+	c.flush(server)
+	x := t.did("", "", 0, 0, 5000)
+	x.Host, x.Strict, x.Check = "", false, []string{"resp_body_len"}
+	for i := range 6 {
+		unsure(c.get2(fmt.Sprintf("/after/%d", i), 100*i), "host")
+	}
+}
+
+func h2LossInBody(p *tape) {
+	t := p.talk().open()
+	c := speak(t)
+	id := c.ask("GET", "/gap", 0)
+	c.flush(client)
+	c.headers(server, id, false, ":status: 200")
+	c.data(server, id, 16000, true)
+	text := c.side[server].buf.String()
+	c.side[server].buf.Reset()
+	c.say(server, text[:5000])
+	c.lose(server, text[5000:12000])
+	c.say(server, text[12000:])
+	c.did("GET", "/gap", 200, 0, 16000)
+	c.get2("/after", 10)
+	c.close(client)
+}
+
+// What was in the frames that were lost nobody can say; those after them are found.
+func h2LossOfFrames(p *tape) {
+	c := speak(p.talk().open())
+	c.get2("/before", 100)
+	id := c.ask("GET", "/gap", 0)
+	c.flush(client)
+	c.headers(server, id, false, ":status: 200", "x-a: b")
+	c.data(server, id, 200, false)
+	c.flush(server)
+	c.data(server, id, 300, false)
+	c.data(server, id, 400, false)
+	c.unseen(server)
+	for range 4 {
+		c.data(server, id, 500, false)
+		c.flush(server)
+	}
+	c.data(server, id, 500, true)
+	c.flush(server)
+	unsure(c.did("GET", "/gap", 200, 0, 3400), "resp_body_len")
+	for i := range 5 {
+		unsure(c.get2(fmt.Sprintf("/after/%d", i), 1000), "status")
+	}
+	c.close(client)
+}
+
+func h2LossOfRequest(p *tape) {
+	c := speak(p.talk().open())
+	c.get2("/before", 100)
+	id := c.ask("GET", "/not/seen", 0)
+	c.unseen(client)
+	c.answer(id, 200, 700)
+	c.flush(server)
+	c.orphan(200, 700)
+	for i := range 5 {
+		unsure(c.get2(fmt.Sprintf("/after/%d", i), 10*i), "host")
+	}
+	c.close(client)
+}

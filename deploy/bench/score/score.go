@@ -29,6 +29,7 @@ type Capture struct {
 	Name    string   `json:"pcap"`
 	Classes []string `json:"classes"` // what it exercises
 	Truth   string   `json:"truth"`   // "none": its exchanges are not known, and none is extra
+	Quiet   bool     `json:"expect_no_http,omitempty"`
 }
 
 // Observed is one exchange that the sensor told.

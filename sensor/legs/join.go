@@ -45,7 +45,12 @@ func (j *Joiner) settle(e *leg, why reason) {
 
 // unqueue takes a leg out of those that wait.
 func (j *Joiner) unqueue(e *leg) {
-	j.queue.remove(e)
+	if e.slow {
+		e.slow = false
+		j.slow.remove(e)
+	} else {
+		j.queue.remove(e)
+	}
 	if e.unsure {
 		j.unsure--
 	}

@@ -16,6 +16,7 @@ type leg struct {
 	server  netip.Addr
 	due     int64
 	unsure  bool
+	slow    bool // it waits in Joiner.slow
 	told    bool // handed on: it is only remembered
 	marked  bool
 	crowded [2]bool // there were more legs of its id than are looked through

@@ -22,7 +22,7 @@ type Config struct {
 	// asked at one of them and asks its backend from another.
 	Local []netip.Addr
 
-	Hold       int64  // nanoseconds of packet time that an exchange waits for its other leg; 0 means 2 s
+	Hold       int64  // nanoseconds of packet time that an exchange waits for its other leg; 0 means 2 s; see slowly
 	MaxHeld    int    // exchanges and parts that wait at once; 0 means 8,192
 	MaxBytes   int    // memory of what waits; 0 means 32 MiB
 	MaxRunning int    // exchanges whose fate is known before their last part; 0 means 4,096
@@ -49,6 +49,11 @@ const (
 	// slack is how far the times of two legs may be out of step, in nanoseconds: their packets were
 	// stamped at two places.
 	slack = 5_000_000
+	// large is the answer from which on a client may take its time while the proxy has all of it
+	// already: less fits into the buffers between them. slowly is how many times longer such a leg
+	// waits while nothing of its id came: by then the other one has told of a first part, after 10 s.
+	large  = 64 << 10
+	slowly = 6
 	// goneFor is how long a leg that was told is remembered, so that a late one can be marked.
 	goneFor = 60_000_000_000
 	// maxCrowd bounds how many legs of one id are looked through.
@@ -69,7 +74,8 @@ type Joiner struct {
 	now     int64 // packet time, the latest of all callers
 	groups  map[uint64]*leg
 	running map[exchange.ID]fate
-	queue   list // legs that wait, in the order of their coming
+	queue   list // legs that wait, the first to be settled first
+	slow    list // likewise, of large answers whose clients may be slow
 	gone    list // legs that were told
 	free    *leg
 	bytes   int // memory of all legs in queue and gone
@@ -153,20 +159,25 @@ func (j *Joiner) flush() {
 	for j.queue.first != nil {
 		j.settle(j.queue.first, flushed)
 	}
+	for j.slow.first != nil {
+		j.settle(j.slow.first, flushed)
+	}
 	for j.gone.first != nil {
 		j.forget(j.gone.first)
 	}
 }
 
 func (j *Joiner) unlock() {
-	j.busy.Store(int64(j.queue.n + j.gone.n + len(j.running)))
+	j.busy.Store(int64(j.queue.n + j.slow.n + j.gone.n + len(j.running)))
 	j.mu.Unlock()
 }
 
 // expire settles the legs that have waited long enough, and forgets those that were told long ago.
 func (j *Joiner) expire() {
-	for e := j.queue.first; e != nil && e.due <= j.now; e = j.queue.first {
-		j.settle(e, expired)
+	for _, l := range [...]*list{&j.queue, &j.slow} {
+		for e := l.first; e != nil && e.due <= j.now; e = l.first {
+			j.settle(e, expired)
+		}
 	}
 	for e := j.gone.first; e != nil && e.due <= j.now; e = j.gone.first {
 		j.forget(e)
@@ -192,16 +203,36 @@ func (j *Joiner) hold(x *exchange.Exchange, unsure bool) {
 		j.pass(x, &j.n.Crowded)
 		return
 	}
-	e.unsure, e.due = unsure, j.now+j.cfg.Hold
-	if unsure {
+	if e.unsure = unsure; unsure {
 		j.unsure++
 	}
-	j.queue.add(e)
+	j.enqueue(e)
 	j.waiting++
 	j.n.Held++
 	if !x.Last {
 		j.running[x.ID] = fate{kind: waits, leg: e, seen: j.now}
 	}
+}
+
+// enqueue lets a leg wait. Where another of its id waits for a slow client, it has come now.
+func (j *Joiner) enqueue(e *leg) {
+	e.slow = e.x.ResponseBodySize >= large && j.slow.n < j.cfg.MaxHeld/2
+	j.each(e, func(m *leg) {
+		e.slow = false
+		if m.slow {
+			m.slow = false
+			j.slow.remove(m)
+			m.due = j.now + j.cfg.Hold
+			j.queue.add(m)
+		}
+	})
+	if e.slow {
+		e.due = j.now + slowly*j.cfg.Hold
+		j.slow.add(e)
+		return
+	}
+	e.due = j.now + j.cfg.Hold
+	j.queue.add(e)
 }
 
 // pass hands on what is not held though it may be a leg.
@@ -217,6 +248,8 @@ func (j *Joiner) keep(x *exchange.Exchange) *leg {
 			j.forget(j.gone.first)
 		} else if j.queue.first != nil {
 			j.settle(j.queue.first, evicted)
+		} else if j.slow.first != nil {
+			j.settle(j.slow.first, evicted)
 		} else {
 			break
 		}

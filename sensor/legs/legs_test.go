@@ -170,6 +170,27 @@ var conversations = []struct{ name, in, want string }{
 		flush`, `
 		B/B 100 bytes
 		A/A 100 bytes forwarded`},
+	{"a slow client of a large answer", `
+		B GET /x 10.0.0.1>10.0.0.2 2..8 bytes=100000 id=r
+		@3000
+		A GET /x 192.0.2.1>10.0.0.1 1..3500 bytes=100000 id=r
+		flush`, `
+		A/A 100000 bytes`},
+	{"a very slow client of a large answer", `
+		B GET /x 10.0.0.1>10.0.0.2 2..8 bytes=100000 id=r
+		@10000
+		A GET /x 192.0.2.1>10.0.0.1 1..10050 bytes=60000 id=r more
+		@15000
+		A GET /x 192.0.2.1>10.0.0.1 1..15000 bytes=40000 at=60000 id=r part=1
+		flush`, `
+		A/A 100000 bytes`},
+	{"a client that takes nothing of a large answer", `
+		B GET /x 10.0.0.1>10.0.0.2 2..8 bytes=100000 id=r
+		@12008
+		A GET /x 192.0.2.1>10.0.0.1 1..13000 bytes=40000 id=r
+		flush`, `
+		B/B 100000 bytes
+		A/A 40000 bytes forwarded`},
 	{"a late retry", `
 		B GET /x 10.0.0.1>10.0.0.2 2..8 bytes=100 id=r
 		A GET /x 192.0.2.1>10.0.0.1 1..9 bytes=100 id=r

@@ -121,7 +121,7 @@ func converse(rng *rand.Rand, n int) (all []*conversation, events []event) {
 			long *= int64(parts)
 		}
 		for leg := range c.inners + 1 {
-			c.sizes = append(c.sizes, 1+1000*uint64(leg)+rng.Uint64N(1000)) // no two are equal
+			c.sizes = append(c.sizes, 1+uint64(leg)*40_000+rng.Uint64N(40_000)) // no two are equal, and some are large
 			inset := int64(leg) * ms
 			of := parts
 			if leg > 0 && parts > 1 {

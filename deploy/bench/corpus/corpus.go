@@ -29,11 +29,11 @@ type scene struct {
 }
 
 func scenes() []scene {
-	streams := slices.Concat(http2Scenes(), http2CutScenes(), grpcScenes(), http2LossScenes())
+	streams := slices.Concat(http2Scenes(), http2OddScenes(), http2CutScenes(), grpcScenes(), http2LossScenes())
 	return slices.Concat(messageScenes(), framingScenes(), switchScenes(), segmentScenes(), lossScenes(),
 		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()),
 		connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), streams, slow(streams), fileScenes(), otherScenes(),
-		mixedScenes())
+		inStreams(tunnelScenes()), inStreams(linkScenes()[:2]), mixedScenes(), mixedStreamScenes())
 }
 
 // Write makes dir with captures in dir/pcaps, one line a capture in dir/captures.jsonl, and one line an

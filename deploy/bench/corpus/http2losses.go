@@ -9,6 +9,10 @@ func http2LossScenes() []scene {
 	return []scene{
 		{"h2-joined", prior("h2-midstream", "missing-syn"), h2Joined},
 		{"h2-joined-in-a-body", prior("h2-midstream", "missing-syn"), h2JoinedInBody},
+		{"h2-joined-in-a-frame", prior("h2-midstream", "missing-syn"), h2JoinedInFrame},
+		{"h2-joined-by-chance", prior("h2-midstream", "missing-syn"), h2JoinedAnywhere},
+		{"h2-only-the-server", prior("one-direction", "orphan-response"), h2OnlyServer},
+		{"h2-only-the-client", prior("one-direction", "no-response"), h2OnlyClient},
 		{"h2-loss-in-body", prior("tcp-gap"), h2LossInBody},
 		{"h2-loss-of-frames", prior("tcp-gap", "gap-resync"), h2LossOfFrames},
 		{"h2-loss-of-request", prior("tcp-gap", "orphan-response"), h2LossOfRequest},
@@ -103,4 +107,71 @@ func h2LossOfRequest(p *tape) {
 		unsure(c.get2(fmt.Sprintf("/after/%d", i), 10*i), "host")
 	}
 	c.close(client)
+}
+
+// The capture begins inside a frame of a body.
+func h2JoinedInFrame(p *tape) {
+	t := p.talk()
+	c := speak(t)
+	id := c.ask("GET", "/before", 0)
+	c.flush(client)
+	c.headers(server, id, false, ":status: 200")
+	c.data(server, id, 16_000, true)
+	c.flush(server)
+	t.frames = t.frames[8:]
+	t.truth = nil
+	x := t.did("", "", 0, 0, 16_000)
+	x.Host, x.Strict, x.Check = "", false, nil
+	for i := range 8 {
+		unsure(c.get2(fmt.Sprintf("/after/%d", i), 100*i), "host", "status")
+	}
+}
+
+// Connections that the capture joins after any number of frames: what comes whole after it is told of.
+func h2JoinedAnywhere(p *tape) {
+	for n := range 12 {
+		t := p.talk()
+		first := len(t.frames)
+		join := first + 4 + n
+		c := speak(t.open())
+		for i := range 3 {
+			asked := len(t.frames)
+			x := c.get2(fmt.Sprintf("/before/%d", i), 900*i)
+			x.Strict, x.Check = false, nil
+			if asked < join { // its answer may be seen
+				x.Method, x.Host, x.Target = "", "", ""
+			}
+		}
+		t.frames = append(t.frames[:first], t.frames[join:]...)
+		for i := range 4 {
+			id := c.ask("GET", fmt.Sprintf("/after/%d/%d", n, i), 0)
+			c.flush(client)
+			c.answer(id, 200, 200*i, "x-new: "+noisy(10*n+i))
+			c.flush(server)
+			unsure(c.did("GET", fmt.Sprintf("/after/%d/%d", n, i), 200, 0, 200*i), "host")
+		}
+	}
+}
+
+func h2OnlyServer(p *tape) {
+	c := speak(p.talk().open())
+	for i := range 4 {
+		c.get2("/unseen", 100*i)
+	}
+	for _, x := range c.truth {
+		x.Method, x.Host, x.Target, x.Check = "", "", "", []string{"status", "resp_body_len"}
+	}
+	c.only(server)
+}
+
+func h2OnlyClient(p *tape) {
+	c := speak(p.talk().open())
+	for i := range 4 {
+		id := c.ask("POST", "/seen", 50*i+1)
+		c.flush(client)
+		c.answer(id, 200, 300)
+		c.flush(server)
+		unsure(c.did("POST", "/seen", 0, 50*i+1, 0), "resp_body_len")
+	}
+	c.only(client)
 }

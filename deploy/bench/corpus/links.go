@@ -16,6 +16,13 @@ func under(link uint32, to string, wrap func(from netip.AddrPort, datagram []byt
 			return [][]byte{wrap(from, p.datagram(from.Addr(), to.Addr(), protoTCP, seg))}
 		}
 		t.open()
+		if p.streams {
+			c := speak(t)
+			c.get2("/under", 0)
+			c.get2("/under/2", 2000)
+			c.close(client)
+			return
+		}
 		t.get("/under", 0) // short frames may be padded
 		t.get("/under/2", 2000)
 		t.say(client, upload("POST", "/under/3", fill(3)))
@@ -23,6 +30,18 @@ func under(link uint32, to string, wrap func(from netip.AddrPort, datagram []byt
 		t.did("POST", "/under/3", 201, 3, 1)
 		t.close(client)
 	}
+}
+
+// inStreams plays a scene whose hosts speak HTTP/2.
+func inStreams(all []scene) []scene {
+	out := make([]scene, len(all))
+	for i, s := range all {
+		out[i] = scene{"h2-" + s.name, prior(s.classes...), func(p *tape) {
+			p.streams = true
+			s.play(p)
+		}}
+	}
+	return out
 }
 
 const (

@@ -27,6 +27,7 @@ type tape struct {
 	delayed bool          // hosts acknowledge with their next bytes only
 	clock   time.Duration
 	ipID    uint16
+	streams bool  // hosts that may speak either speak HTTP/2
 	payload int64 // bytes that hosts sent, each once
 }
 

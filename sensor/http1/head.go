@@ -308,7 +308,8 @@ func (p *Parser) reject() {
 	}
 	if p.messages == 0 {
 		p.rejected = true
-	} else {
+	}
+	if p.messages > 0 || p.role == Response { // a request may have a proxy's line before it
 		p.next.Add(exchange.UnexpectedBody)
 	}
 	p.state, p.torn = seeking, false

@@ -223,23 +223,55 @@ func TestHAProxyJoined(t *testing.T) {
 	l.oneEach(l.exchanges(sensor, len(owner)), "", owner, b)
 }
 
-// TestNginxJoined does the same with a proxy that buffers, packs, and takes a prefix away.
-func TestNginxJoined(t *testing.T) {
-	l := newLab(t)
+// legsNginx starts nginx before a backend.
+func (l *lab) legsNginx(backend string) {
+	l.t.Helper()
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		t.Skip("SKIPPED: nginx is not installed")
+		l.t.Skip("SKIPPED: nginx is not installed")
 	}
-	b := l.behind()
 	config := filepath.Join(l.dir, "nginx.conf")
 	for d := l.dir; len(d) > len(os.TempDir()); d = filepath.Dir(d) {
 		l.must(os.Chmod(d, 0o755)) // nginx may drop to another user
 	}
-	l.must(os.WriteFile(config, fmt.Appendf(nil, legsNginxConfig, l.dir, proxyAddr, b.addr), 0o644))
+	l.must(os.WriteFile(config, fmt.Appendf(nil, legsNginxConfig, l.dir, proxyAddr, backend), 0o644))
 	l.start(nginx, "-e", filepath.Join(l.dir, "error.log"), "-c", config)
+}
+
+// TestNginxJoined does the same with a proxy that buffers, packs, and takes a prefix away.
+func TestNginxJoined(t *testing.T) {
+	l := newLab(t)
+	b := l.behind()
+	l.legsNginx(b.addr)
 	sensor := l.printer(serverLink, "-i", "lo")
 	owner := l.through("/api", proxySizes())
 	l.oneEach(l.exchanges(sensor, len(owner)), "/api", owner, b)
+}
+
+// TestSlowClientJoined: nginx has the backend's answer at once, and its client takes it for seconds.
+func TestSlowClientJoined(t *testing.T) {
+	l := newLab(t)
+	b := l.behind()
+	l.legsNginx(b.addr)
+	sensor := l.printer(serverLink, "-i", "lo")
+	dial := l.dialFrom()
+	l.listens(dial, proxyAddr)
+	conn, err := dial(l.ctx, "tcp", proxyAddr)
+	l.must(err)
+	defer conn.Close()
+	l.must(conn.(*net.TCPConn).SetReadBuffer(32 << 10))
+	person := shop.People(1)[0]
+	_, err = fmt.Fprintf(conn, "GET /api/list/0/300000 HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nX-Request-ID: street-0\r\nConnection: close\r\n\r\n", shop.Host, person.Token)
+	l.must(err)
+	for n, began := int64(0), time.Now(); ; { // ten megabytes in five seconds
+		got, err := io.CopyN(io.Discard, conn, 64<<10)
+		if n += got; err != nil {
+			break
+		}
+		time.Sleep(time.Until(began.Add(time.Duration(n) * 5 * time.Second / 10_000_000)))
+	}
+	owner := map[string]string{"/list/0/300000": l.principal(person.Token)}
+	l.oneEach(l.exchanges(sensor, 1), "/api", owner, b)
 }
 
 // TestProxyOfAnotherID: where the proxy puts its own id in place of the client's nothing shows that

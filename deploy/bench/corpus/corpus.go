@@ -30,7 +30,7 @@ type scene struct {
 
 func scenes() []scene {
 	streams := slices.Concat(http2Scenes(), http2OddScenes(), http2CutScenes(), grpcScenes(), http2LossScenes())
-	return slices.Concat(messageScenes(), framingScenes(), switchScenes(), segmentScenes(), lossScenes(),
+	return slices.Concat(messageScenes(), framingScenes(), switchScenes(), fieldScenes(), segmentScenes(), lossScenes(),
 		slow(lossScenes()), slow(segmentScenes()), slow(hostileScenes()), delayed(lossScenes()), delayed(hostileScenes()),
 		connectionScenes(), hostileScenes(), linkScenes(), tunnelScenes(), streams, slow(streams), fileScenes(), otherScenes(),
 		inStreams(tunnelScenes()), inStreams(linkScenes()[:2]), mixedScenes(), mixedStreamScenes())

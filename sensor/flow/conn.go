@@ -12,6 +12,12 @@ func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 	old := c.last
 	c.last = t.now
 	if (old^t.now)>>lruGrain != 0 {
+		if t.cfg.Owners != nil && !t.holds(c) {
+			t.n.Yielded++
+			t.n.Dropped.OtherOwner += uint64(wireLen(s))
+			t.end(c, stream.EndIdle)
+			return
+		}
 		t.requeue(c, c.list)
 	}
 	if c.flags&odd != 0 || s.Flags&(packet.SYN|packet.RST) != 0 {
@@ -252,6 +258,9 @@ func (t *Tracker) remove(c *conn, why stream.End) {
 		t.holed.remove(c)
 	}
 	c.list.remove(c)
+	if t.cfg.Owners != nil {
+		t.cfg.Owners.release(&c.key, t.cfg.Me)
+	}
 	switch why {
 	case stream.EndFIN, stream.EndRST, stream.EndNone:
 		st := t.newStub(&t.closed, c.hash, &c.key)

@@ -22,6 +22,7 @@ type Counters struct {
 	Inconsistent uint64    // retransmits that contradicted bytes we still held
 	Opened       uint64    // connections with state of their own
 	Mid          uint64    // of those, picked up in the middle
+	Yielded      uint64    // connections left to the Tracker that saw them first
 	Silent       uint64    // of those, ended without any byte: the sink never heard of them
 	Closed       [8]uint64 // ended, by stream.End; index 0: by Drop
 
@@ -56,12 +57,13 @@ type Dropped struct {
 	Unproved    uint64 // in a SYN that would replace a living connection
 	Ignored     uint64 // the sink wants nothing of the connection
 	Quarantined uint64 // of a connection given up by Drop
+	OtherOwner  uint64 // of a connection that another Tracker of the host tells
 	SameEnds    uint64 // both ends are the same address and port: sides cannot be told apart
 }
 
 // Sum adds all reasons up.
 func (d *Dropped) Sum() uint64 {
-	return d.BeforeStart + d.Outside + d.AfterClose + d.NoAck + d.Unproved + d.Ignored + d.Quarantined + d.SameEnds
+	return d.BeforeStart + d.Outside + d.AfterClose + d.NoAck + d.Unproved + d.Ignored + d.Quarantined + d.OtherOwner + d.SameEnds
 }
 
 // Gaps counts gaps by what made an end of waiting.
@@ -88,6 +90,7 @@ func (n *Counters) Each(f func(name string, value uint64)) {
 	f("dropped_unproved_bytes", n.Dropped.Unproved)
 	f("dropped_ignored_bytes", n.Dropped.Ignored)
 	f("dropped_quarantined_bytes", n.Dropped.Quarantined)
+	f("dropped_other_owner_bytes", n.Dropped.OtherOwner)
 	f("dropped_same_ends_bytes", n.Dropped.SameEnds)
 	f("lost_bytes", n.LostBytes)
 	f("gaps_acked", n.Gaps.Acked)
@@ -100,6 +103,7 @@ func (n *Counters) Each(f func(name string, value uint64)) {
 	f("opened", n.Opened)
 	f("mid", n.Mid)
 	f("silent", n.Silent)
+	f("yielded", n.Yielded)
 	for end, name := range [...]string{stream.EndNone: "dropped", stream.EndFIN: "fin", stream.EndRST: "rst",
 		stream.EndIdle: "idle", stream.EndEvicted: "evicted", stream.EndReuse: "reuse", stream.EndCapture: "capture"} {
 		f("closed_"+name, n.Closed[end])

@@ -131,6 +131,7 @@ const (
 	stubClosed                        // over
 	stubQuarantined                   // over, by Drop
 	stubMid                           // no handshake: only ACKs of a connection that began before us were seen
+	stubYielded                       // another Tracker's
 )
 
 // stubSlab keeps stubs and uses them again.

@@ -173,7 +173,7 @@ func TestPublishingTellsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer source.Close()
-	p := newPipeline(readConfig(t), keys, "s/"+shown, shown, shown, exchange.RankMirror, 1, publisher)
+	p := newPipeline(readConfig(t), keys, "s/"+shown, shown, shown, exchange.RankMirror, alone, publisher)
 	publisher.SetCounters(p.counters)
 	if _, err := drive(t.Context(), source, p, nil); err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func readConfig(t testing.TB, flags ...string) *config.Config {
 // newTestPipeline makes a pipeline of one file.
 func newTestPipeline(t testing.TB, sink exchange.Sink, flags ...string) *pipeline {
 	t.Helper()
-	return newPipeline(readConfig(t, flags...), testKeys(t), "s/file", "file", "file", exchange.RankMirror, 1, sink)
+	return newPipeline(readConfig(t, flags...), testKeys(t), "s/file", "file", "file", exchange.RankMirror, alone, sink)
 }
 
 // feed hands a tape's frames to a pipeline.

@@ -61,8 +61,18 @@ type pipeline struct {
 	shown []*weirv1.Counter
 }
 
-// newPipeline makes the rooms of one source. share is how many pipelines share the memory bounds.
-func newPipeline(cfg *config.Config, keys *keyhash.Keys, point, scope, file string, rank exchange.Rank, share int, sink exchange.Sink) *pipeline {
+// part says which part of the whole a pipeline is: how many share the memory bounds, and whose flow is whose.
+type part struct {
+	of     int
+	owners *flow.Owners
+	me     uint32
+}
+
+// alone is a pipeline that shares nothing.
+var alone = part{of: 1}
+
+// newPipeline makes the rooms of one source.
+func newPipeline(cfg *config.Config, keys *keyhash.Keys, point, scope, file string, rank exchange.Rank, w part, sink exchange.Sink) *pipeline {
 	p := &pipeline{scope: scope, decoder: packet.NewDecoder(packet.DecoderConfig{}), own: &ownTraffic{}, onBug: func([]byte) {}}
 	var listening []uint16
 	for _, port := range cfg.Servers {
@@ -74,7 +84,7 @@ func newPipeline(cfg *config.Config, keys *keyhash.Keys, point, scope, file stri
 			Identity:  identity.Config{APIKeyHeaders: cfg.APIKeyHeaders, SessionCookies: cfg.SessionCookies, QueryKeys: cfg.QueryKeys, TrustedHops: cfg.TrustedHops},
 			Inspector: inspect.Config{Prefix: int(cfg.InspectPrefix)},
 		}, keys, sink)
-		t := flow.New(flow.Config{MaxConns: max(16, int(cfg.MaxConnections)/share), TotalBytes: max(1<<20, int(cfg.FlowBytes)/share), Listening: listening}, s)
+		t := flow.New(flow.Config{MaxConns: max(16, int(cfg.MaxConnections)/w.of), TotalBytes: max(1<<20, int(cfg.FlowBytes)/w.of), Listening: listening, Owners: w.owners, Me: w.me}, s)
 		return t, s
 	}
 	p.tracker, p.session = p.build()

@@ -65,7 +65,7 @@ func readFile(ctx context.Context, cfg *config.Config, keys *keyhash.Keys, name 
 	}
 	defer source.Close()
 	both := newJoint(cfg, 0, writer)
-	p := newPipeline(cfg, keys, cfg.SensorID+"/"+shown, shown, shown, exchange.RankMirror, 1, both.sink)
+	p := newPipeline(cfg, keys, cfg.SensorID+"/"+shown, shown, shown, exchange.RankMirror, alone, both.sink)
 	p.joiner = both.joiner
 	first, err := drive(ctx, source, p, nil)
 	p.end()

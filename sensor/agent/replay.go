@@ -90,7 +90,7 @@ func replayFiles(ctx context.Context, cfg *config.Config, keys *keyhash.Keys, fi
 			continue
 		}
 		both := newJoint(cfg, 0, publisher)
-		p := newPipeline(cfg, keys, cfg.SensorID+"/"+files.shown[i], files.shown[i], files.shown[i], exchange.RankMirror, 1, both.sink)
+		p := newPipeline(cfg, keys, cfg.SensorID+"/"+files.shown[i], files.shown[i], files.shown[i], exchange.RankMirror, alone, both.sink)
 		p.joiner = both.joiner
 		publisher.SetCounters(func() []*weirv1.Counter { return slices.Concat(p.counters(), both.counters(p.scope)) })
 		_, err = drive(ctx, source, p, clock.pace)

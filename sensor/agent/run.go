@@ -22,6 +22,7 @@ import (
 	"github.com/weir-project/weir/sensor/capture"
 	"github.com/weir-project/weir/sensor/config"
 	"github.com/weir-project/weir/sensor/exchange"
+	"github.com/weir-project/weir/sensor/flow"
 	"github.com/weir-project/weir/sensor/publish"
 )
 
@@ -145,8 +146,12 @@ func (l *live) publish(ctx context.Context) error {
 func (l *live) build(sink exchange.Sink) {
 	l.legs = newJoint(l.cfg, newBoot(), sink)
 	l.legs.know(l.cfg)
-	for _, name := range l.names {
-		p := newPipeline(l.cfg, l.keys, l.cfg.SensorID+"/"+name, name, "", ranks[l.cfg.Rank], len(l.names), l.legs.sink)
+	var owners *flow.Owners
+	if len(l.names) > 1 {
+		owners = flow.NewOwners(int(l.cfg.MaxConnections))
+	}
+	for i, name := range l.names {
+		p := newPipeline(l.cfg, l.keys, l.cfg.SensorID+"/"+name, name, "", ranks[l.cfg.Rank], part{of: len(l.names), owners: owners, me: uint32(i + 1)}, l.legs.sink)
 		p.own, p.joiner = l.own, l.legs.joiner
 		told := false
 		p.onBug = func(stack []byte) {

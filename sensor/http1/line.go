@@ -287,12 +287,14 @@ func findRequest(line []byte, torn bool) int {
 		return 0
 	}
 	sp := bytes.LastIndexByte(line[:v-1], ' ')
-	if sp < 0 || !cleanTarget(line[sp+1:v-1]) {
+	if sp < 0 {
 		return -1
 	}
 	for _, m := range methods {
 		if i := sp - len(m); i >= 0 && string(line[i:sp]) == m && sp+1 < v-1 && shapedTarget(line[i:sp], line[sp+1:v-1]) {
-			return i
+			if l := parseRequest(line[i:]); l.kind == requestLine && !l.odd { // as it is read from there
+				return i
+			}
 		}
 	}
 	return -1

@@ -10,7 +10,7 @@ type Counters struct {
 	ToldJoined uint64 // parts told of those
 	Told       [numReasons]uint64
 
-	Dropped              uint64 // parts of outer legs whose inner leg was told
+	Dropped              uint64 // parts of outer legs whose inner leg was told, and of copies
 	DroppedRequestBytes  uint64 // of bodies
 	DroppedResponseBytes uint64
 
@@ -19,7 +19,7 @@ type Counters struct {
 
 	Strangers uint64 // passed without waiting: too many whose hosts are new wait already
 	Crowded   uint64 // passed without waiting: too many have its id
-	Twice     uint64 // passed without waiting: an exchange of the same id runs
+	Twice     uint64 // passed without waiting: the same exchange runs
 	Runners   uint64 // passed without waiting: too many run
 	GivenUp   uint64 // joined exchanges that rested too long to be remembered
 

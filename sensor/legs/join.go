@@ -2,7 +2,11 @@
 
 package legs
 
-import "github.com/weir-project/weir/sensor/exchange"
+import (
+	"net/netip"
+
+	"github.com/weir-project/weir/sensor/exchange"
+)
 
 // reason says why a leg waits no longer.
 type reason uint8
@@ -25,6 +29,16 @@ const (
 	drops                   // the inner leg tells of them
 	marks                   // they are told, marked
 )
+
+// name tells one copy of an exchange from others: an address translation shows the same id on both
+// sides, and their parts are cut where each of them likes.
+type name struct {
+	id             exchange.ID
+	point          string
+	client, server netip.AddrPort
+}
+
+func nameOf(x *exchange.Exchange) name { return name{x.ID, x.Point, x.Client, x.Server} }
 
 // fate is that of an exchange whose last part has not come.
 type fate struct {
@@ -72,11 +86,11 @@ func (j *Joiner) alone(e *leg, why reason) {
 	}
 	switch {
 	case e.latest().Last:
-		j.end(e.x.ID)
+		j.end(nameOf(&e.x))
 	case e.marked:
-		j.running[e.x.ID] = fate{kind: marks, seen: j.now}
+		j.running[nameOf(&e.x)] = fate{kind: marks, seen: j.now}
 	default:
-		delete(j.running, e.x.ID)
+		delete(j.running, nameOf(&e.x))
 	}
 	j.remember(e)
 }
@@ -93,10 +107,14 @@ func (j *Joiner) tell(x *exchange.Exchange, mark bool) {
 }
 
 // join tells the legs of a chain as one exchange: what the innermost counted, for whom the outermost
-// knows.
+// knows. Copies of its legs are dropped: they tell the same.
 func (j *Joiner) join(chain []*leg) {
 	j.n.Joined++
+	twins := j.twins(chain)
 	for _, e := range chain {
+		j.unqueue(e)
+	}
+	for _, e := range twins {
 		j.unqueue(e)
 	}
 	id, bottom := identityOf(chain), chain[len(chain)-1]
@@ -104,26 +122,31 @@ func (j *Joiner) join(chain []*leg) {
 		j.joined(&part.x, id.latest(), chain[0].latest())
 	}
 	for _, e := range chain[:len(chain)-1] {
-		for part := e; part != nil; part = part.parts {
-			j.drop(&part.x)
-		}
+		j.dropAll(e)
 	}
-	j.follow(chain, id)
-	chain[0].marked = true // no later leg of it need be
+	for _, e := range twins {
+		j.dropAll(e)
+	}
+	j.follow(chain, twins, id)
 	for _, e := range chain[1:] {
 		j.leave(e)
 		j.release(e)
 	}
+	for _, e := range twins {
+		j.leave(e)
+		j.release(e)
+	}
+	chain[0].marked = true // no later leg of it need be
 	j.remember(chain[0])
 }
 
-// follow says what becomes of the later parts of a chain's legs.
-func (j *Joiner) follow(chain []*leg, id *leg) {
+// follow says what becomes of the later parts of a chain's legs, and of their copies.
+func (j *Joiner) follow(chain, twins []*leg, id *leg) {
 	var identity *leg
-	for i, e := range chain {
+	then := func(e *leg, k kind) {
 		if e.latest().Last {
-			delete(j.running, e.x.ID)
-			continue
+			delete(j.running, nameOf(&e.x))
+			return
 		}
 		if identity == nil {
 			identity = j.spare()
@@ -131,11 +154,14 @@ func (j *Joiner) follow(chain []*leg, id *leg) {
 			j.weigh(identity)
 		}
 		identity.open++
-		f := fate{kind: drops, top: e == id, leg: identity, seen: j.now}
-		if i == len(chain)-1 {
-			f.kind = carries
-		}
-		j.running[e.x.ID] = f
+		j.running[nameOf(&e.x)] = fate{kind: k, top: e == id, leg: identity, seen: j.now}
+	}
+	for _, e := range chain[:len(chain)-1] {
+		then(e, drops)
+	}
+	then(chain[len(chain)-1], carries)
+	for _, e := range twins {
+		then(e, drops)
 	}
 }
 
@@ -147,6 +173,13 @@ func identityOf(chain []*leg) *leg {
 		}
 	}
 	return chain[0]
+}
+
+// dropAll drops a leg and its parts.
+func (j *Joiner) dropAll(e *leg) {
+	for part := e; part != nil; part = part.parts {
+		j.drop(&part.x)
+	}
 }
 
 // drop counts a part that the inner leg tells of.
@@ -203,10 +236,11 @@ const ofIdentity = exchange.AnomalySet(1<<exchange.IDPartial | 1<<exchange.GapIn
 
 // later takes a part beyond the first.
 func (j *Joiner) later(x *exchange.Exchange) {
-	f, known := j.running[x.ID]
+	name := nameOf(x)
+	f, known := j.running[name]
 	if known && f.kind == waits && (j.waiting >= j.cfg.MaxHeld || j.bytes >= j.cfg.MaxBytes) {
 		j.settle(f.leg, evicted)
-		f, known = j.running[x.ID]
+		f, known = j.running[name]
 	}
 	if !known {
 		j.next.Exchange(x)
@@ -231,10 +265,10 @@ func (j *Joiner) later(x *exchange.Exchange) {
 	case f.kind == waits:
 		return
 	case x.Last:
-		j.end(x.ID)
+		j.end(name)
 	default:
 		f.seen = j.now
-		j.running[x.ID] = f
+		j.running[name] = f
 	}
 }
 
@@ -254,12 +288,12 @@ func (j *Joiner) queueBehind(e *leg, x *exchange.Exchange) {
 }
 
 // end forgets an exchange whose last part was told.
-func (j *Joiner) end(id exchange.ID) {
-	f, known := j.running[id]
+func (j *Joiner) end(n name) {
+	f, known := j.running[n]
 	if !known {
 		return
 	}
-	delete(j.running, id)
+	delete(j.running, n)
 	if f.kind != carries && f.kind != drops {
 		return
 	}
@@ -282,10 +316,10 @@ func (j *Joiner) sweep() bool {
 	}
 	j.swept = j.now
 	found := false
-	for id, f := range j.running {
+	for name, f := range j.running {
 		if f.kind != waits && j.now-f.seen > restFor {
 			j.n.GivenUp++
-			j.end(id)
+			j.end(name)
 			found = true
 		}
 	}

@@ -91,6 +91,8 @@ func parse(t testing.TB, line string) *exchange.Exchange {
 			x.Status = uint16(number(t, value))
 		case "template":
 			x.Template = []byte(value)
+		case "point":
+			x.Point = value
 		case "part":
 			x.Part, x.RequestCount = uint32(number(t, value)), 0
 		case "more":

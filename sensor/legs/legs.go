@@ -73,7 +73,7 @@ type Joiner struct {
 	mu      sync.Mutex
 	now     int64 // packet time, the latest of all callers
 	groups  map[uint64]*leg
-	running map[exchange.ID]fate
+	running map[name]fate
 	queue   list // legs that wait, the first to be settled first
 	slow    list // likewise, of large answers whose clients may be slow
 	gone    list // legs that were told
@@ -83,13 +83,14 @@ type Joiner struct {
 	unsure  int // of which nobody knows whether a proxy took part
 	swept   int64
 	chain   []*leg            // of the join under way
+	copies  []*leg            // of its legs
 	out     exchange.Exchange // what is told in its place
 	n       Counters
 }
 
 // New makes a Joiner that hands exchanges on to next.
 func New(cfg Config, next exchange.Sink) *Joiner {
-	j := &Joiner{next: next, cfg: cfg.withDefaults(), groups: map[uint64]*leg{}, running: map[exchange.ID]fate{}}
+	j := &Joiner{next: next, cfg: cfg.withDefaults(), groups: map[uint64]*leg{}, running: map[name]fate{}}
 	j.hosts.init(cfg.Seed, j.cfg.Hold)
 	j.SetLocal(cfg.Local)
 	return j
@@ -150,8 +151,8 @@ func (j *Joiner) Flush() {
 	j.mu.Lock()
 	defer j.unlock()
 	j.flush()
-	for id := range j.running {
-		j.end(id)
+	for name := range j.running {
+		j.end(name)
 	}
 }
 
@@ -186,7 +187,7 @@ func (j *Joiner) expire() {
 
 // hold lets the first part of an exchange wait.
 func (j *Joiner) hold(x *exchange.Exchange, unsure bool) {
-	switch _, known := j.running[x.ID]; {
+	switch _, known := j.running[nameOf(x)]; {
 	case known: // a second copy of what is still running
 		j.pass(x, &j.n.Twice)
 		return
@@ -210,7 +211,7 @@ func (j *Joiner) hold(x *exchange.Exchange, unsure bool) {
 	j.waiting++
 	j.n.Held++
 	if !x.Last {
-		j.running[x.ID] = fate{kind: waits, leg: e, seen: j.now}
+		j.running[nameOf(x)] = fate{kind: waits, leg: e, seen: j.now}
 	}
 }
 

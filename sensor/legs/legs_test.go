@@ -220,6 +220,30 @@ var conversations = []struct{ name, in, want string }{
 		A GET /x 192.0.2.1>10.0.0.1 1..5001 bytes=40 at=60 id=r part=1
 		@9000`, `
 		A/A 100 bytes`},
+	{"a service address before the backend", `
+		B GET /x 10.0.0.1>10.0.0.50 2..8 bytes=100 id=r
+		B GET /x 10.0.0.1>10.0.0.2 2..8 bytes=100 id=r point=other
+		A GET /x 192.0.2.1>10.0.0.1 1..9 bytes=100 id=r
+		flush`, `
+		A/A 100 bytes`},
+	{"a service address before the proxy", `
+		B GET /x 10.0.0.1>10.0.0.2 2..8 bytes=100 id=r
+		A GET /x 192.0.2.1>10.0.0.50 1..9 bytes=100 id=r
+		A GET /x 192.0.2.1>10.0.0.1 1..9 bytes=100 id=r point=other
+		flush`, `
+		A/A 100 bytes`},
+	{"copies in other parts", `
+		B GET /x 10.0.0.1>10.0.0.50 2..1000 bytes=50 id=r more
+		B GET /x 10.0.0.1>10.0.0.2 2..1001 bytes=60 id=r point=other more
+		A GET /x 192.0.2.1>10.0.0.1 1..1001 bytes=55 id=r more
+		@4000
+		B GET /x 10.0.0.1>10.0.0.2 2..5000 bytes=40 at=60 id=r point=other part=1
+		B GET /x 10.0.0.1>10.0.0.50 2..4500 bytes=20 at=50 id=r part=1 more
+		A GET /x 192.0.2.1>10.0.0.1 1..5001 bytes=45 at=55 id=r part=1
+		B GET /x 10.0.0.1>10.0.0.50 2..5000 bytes=30 at=70 id=r part=2
+		@9000`, `
+		A/A part 0 60 bytes
+		A/A part 1 last 40 bytes`},
 	{"parts that are not joined", `
 		A GET /x 192.0.2.1>10.0.0.1 1..1000 bytes=90 id=r more
 		B GET /y 10.0.0.1>10.0.0.2 2..1001 bytes=100 id=r more

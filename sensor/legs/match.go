@@ -101,7 +101,8 @@ func (d direction) fits(e, m *leg) bond {
 
 func (d direction) other() direction { return outward + inward - d }
 
-// sole gives the one leg that fits e in a direction, nil where none does or more than one. A request
+// sole gives the one leg that fits e in a direction, nil where none does or more than one. Copies of one
+// exchange, as on both sides of an address translation, are one leg: any of them stands for it. A request
 // id outweighs a trace; a trace alone suffices where it belongs to no other leg that is so much as
 // related: a server that calls others passes it on to all of them. An outer leg must be the only one that
 // is related at all: what two proxies might have asked, nobody knows who did.
@@ -110,6 +111,9 @@ func (j *Joiner) sole(e *leg, d direction) *leg {
 	var n [byReqID + 1]int
 	j.each(e, func(m *leg) {
 		b := d.fits(e, m)
+		if one[b] != nil && one[b].x.ID == m.x.ID {
+			return
+		}
 		one[b] = m
 		n[b]++
 		if d.other().fits(e, m) != apart { // either could be the outer one
@@ -131,7 +135,10 @@ func (j *Joiner) sole(e *leg, d direction) *leg {
 // neither was told yet.
 func (j *Joiner) partner(e *leg, d direction) *leg {
 	m := j.sole(e, d)
-	if m == nil || m.told || e.told || j.sole(m, d.other()) != e {
+	if m == nil || m.told || e.told {
+		return nil
+	}
+	if back := j.sole(m, d.other()); back == nil || back.x.ID != e.x.ID {
 		return nil
 	}
 	return m
@@ -156,6 +163,19 @@ func (j *Joiner) whole(e *leg) []*leg {
 
 // maxChain bounds how many proxies stand behind each other.
 const maxChain = 8
+
+// twins collects the copies of a chain's legs that wait too.
+func (j *Joiner) twins(chain []*leg) []*leg {
+	j.copies = j.copies[:0]
+	for _, e := range chain {
+		j.each(e, func(m *leg) {
+			if m.x.ID == e.x.ID && !m.told {
+				j.copies = append(j.copies, m)
+			}
+		})
+	}
+	return j.copies
+}
 
 // forwarded says whether e, which is told alone, tells of data that another exchange tells of: it
 // has an outer leg, or it is one whose inner leg was told without a mark.

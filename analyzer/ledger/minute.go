@@ -126,9 +126,12 @@ type minute struct {
 	byRoute map[route]uint32
 	texts   []string // 0 is ""
 	byText  map[string]uint32
-	sum     Totals // of all items, copies too
-	written int    // items that a snapshot or change has
-	rollups bool   // at least one
+	sum     Totals        // of all items, each exchange as the point showed it that came first
+	point   uint32        // of the first item
+	mixed   bool          // other points came too
+	firsts  map[ID]uint32 // then: the point that showed an exchange first
+	written int           // items that a snapshot or change has
+	rollups bool          // at least one
 }
 
 // stores lend to all minutes of a partition.
@@ -142,7 +145,8 @@ func newMinute(s *stores) *minute {
 }
 
 func (m *minute) reset(start int64) {
-	m.start, m.written, m.rollups, m.sum = start, 0, false, Totals{}
+	m.start, m.written, m.rollups, m.sum, m.mixed = start, 0, false, Totals{}, false
+	clear(m.firsts)
 	clear(m.byID)
 	clear(m.byRoute)
 	clear(m.byText)
@@ -153,6 +157,35 @@ func (m *minute) reset(start int64) {
 	m.items.empty(&m.stores.items)
 	m.hashes, m.text = m.hashes[:0], m.text[:0]
 	m.extras, m.routes, m.texts = m.extras[:0], m.routes[:0], m.texts[:1]
+}
+
+// copied says that another point showed the exchange of an item before. Which point counts is decided when the minute
+// closes; until then a sum of all of them would show the traffic twice.
+func (m *minute) copied(it *item) bool {
+	if it.marks&isRollup != 0 {
+		return false
+	}
+	if !m.mixed {
+		if m.items.n == 0 {
+			m.point = it.point
+		}
+		if it.point == m.point {
+			return false
+		}
+		if m.mixed = true; m.firsts == nil {
+			m.firsts = map[ID]uint32{}
+		}
+		for i := range m.items.n {
+			if was := m.items.at(i); was.marks&isRollup == 0 {
+				m.firsts[was.exchange] = was.point
+			}
+		}
+	}
+	first, found := m.firsts[it.exchange]
+	if !found {
+		m.firsts[it.exchange] = it.point
+	}
+	return found && first != it.point
 }
 
 // wasteful says that a used minute holds much more than it needed.
@@ -217,7 +250,9 @@ func (m *minute) push(id ID, it *item) *part {
 	}
 	q := m.parts.at(i)
 	it.next = q.head
-	m.sum.add(it)
+	if !m.copied(it) {
+		m.sum.add(it)
+	}
 	at, place := m.items.add(&m.stores.items)
 	*place = *it
 	q.head = at

@@ -193,8 +193,10 @@ func (l *lab) analyzer(args ...string) *process {
 }
 
 // publishing are the flags with which a sensor publishes.
-func (l *lab) publishing() []string {
-	return []string{"--cluster", "street", "--sensor-id", "s1", "--nats-url", "nats://" + l.nats, "--nats-creds", l.credentials("sensor"), "--key-file", l.key}
+func (l *lab) publishing() []string { return l.publishingAs("s1") }
+
+func (l *lab) publishingAs(id string) []string {
+	return []string{"--cluster", "street", "--sensor-id", id, "--nats-url", "nats://" + l.nats, "--nats-creds", l.credentials("sensor"), "--key-file", l.key}
 }
 
 func (l *lab) credentials(user string) string {

@@ -139,6 +139,10 @@ func (p *Parser) hand(raw []byte) {
 		p.flooded()
 	}
 	whole := !b.Cut
+	if p.doubted {
+		p.resolve(b)
+	}
+	p.begun(b)
 	fields, unknown, cut, a := p.table.decode(raw, p.fields[:0])
 	p.fresh = true
 	if !whole { // its last field may be cut, which is no fault of the sender

@@ -76,7 +76,12 @@ func (p *Parser) lost() {
 	}
 	p.got = 0
 	p.cutBlock(exchange.GapInHeader)
-	p.loseTable()
+	// What a client loses most often is WINDOW_UPDATE. If all its streams have ended, only a new one can have had a
+	// header block, and the number of the next stream will say whether there was one (RFC 9113 section 5.1.1: streams
+	// "MUST be numerically greater than all streams that the initiating endpoint has opened").
+	if p.doubted = p.whole && p.unended == 0; !p.doubted {
+		p.loseTable()
+	}
 	p.startSeek()
 	p.handler.Lost(p)
 }
@@ -95,7 +100,34 @@ func (p *Parser) unread(raw []byte) {
 	p.seek.add(b[:], m)
 }
 
+// resolve settles whether blocks were lost, by the stream of the next one.
+func (p *Parser) resolve(b *Block) {
+	p.doubted = false
+	next := p.own + 2
+	if p.own == 0 {
+		next = 1
+	}
+	if b.Promised != 0 || b.Stream != next {
+		p.loseTable()
+	}
+}
+
+// begun notes which streams of a client have begun and not ended.
+func (p *Parser) begun(b *Block) {
+	switch {
+	case b.Promised != 0:
+	case b.Stream > p.own && b.Stream%2 == 1:
+		p.own = b.Stream
+		if !b.EndStream {
+			p.unended++
+		}
+	case b.EndStream:
+		p.unended = max(0, p.unended-1)
+	}
+}
+
 func (p *Parser) loseTable() {
+	p.whole, p.doubted = false, false
 	if p.fresh {
 		p.fresh = false
 		p.table.lose()

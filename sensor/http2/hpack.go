@@ -112,7 +112,7 @@ func (t *table) decode(block []byte, dst []Field) (fields []Field, unknown, cut 
 }
 
 // field reads one representation that begins with c; false says that something of it is unknown.
-func (t *table) field(r *reader, c byte) (f Field, known bool) {
+func (t *table) field(r *reader, c byte) (f Field, ok bool) {
 	switch {
 	case c>>7 == 1: // indexed, section 6.1
 		i := r.integer(7)
@@ -132,7 +132,7 @@ func (t *table) field(r *reader, c byte) (f Field, known bool) {
 }
 
 // at gives the field of an index.
-func (t *table) at(r *reader, i uint64) (f Field, known bool) {
+func (t *table) at(r *reader, i uint64) (f Field, ok bool) {
 	if i <= uint64(len(staticTable)) {
 		return staticFields[i-1], true
 	}
@@ -144,11 +144,11 @@ func (t *table) at(r *reader, i uint64) (f Field, known bool) {
 	e := &t.entries[uint64(len(t.entries)-1)-i]
 	at := e.at
 	if e.name >= 0 {
-		f.Name = t.bytes[at : at+uint32(e.name) : at+uint32(e.name)]
+		f.Name = known(t.bytes[at : at+uint32(e.name) : at+uint32(e.name)])
 		at += uint32(e.name)
 	}
 	if e.value >= 0 {
-		f.Value = t.bytes[at : at+uint32(e.value) : at+uint32(e.value)]
+		f.Value = known(t.bytes[at : at+uint32(e.value) : at+uint32(e.value)])
 	}
 	return f, e.name >= 0 && e.value >= 0
 }
@@ -168,18 +168,26 @@ func (t *table) name(r *reader, prefix int) ([]byte, bool) {
 func (t *table) text(r *reader) ([]byte, bool) {
 	raw, coded := r.text()
 	if !coded || r.bad {
-		return raw[:len(raw):len(raw)], !r.bad
+		return known(raw[:len(raw):len(raw)]), !r.bad
 	}
 	n := len(t.scratch)
 	var ok bool
 	if t.scratch, ok = appendHuffman(t.scratch, raw); !ok {
 		r.bad = true
 	}
-	return t.scratch[n:len(t.scratch):len(t.scratch)], ok
+	return known(t.scratch[n:len(t.scratch):len(t.scratch)]), ok
+}
+
+// known makes sure that what is known and empty is not nil.
+func known(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 // insert reads the value of a literal and puts it into the table with its name.
-func (t *table) insert(r *reader, name []byte, known bool) (f Field, ok bool) {
+func (t *table) insert(r *reader, name []byte, named bool) (f Field, ok bool) {
 	value, _ := t.text(r)
 	if r.bad {
 		return f, false
@@ -189,16 +197,16 @@ func (t *table) insert(r *reader, name []byte, known bool) (f Field, ok bool) {
 	t.evict(need)
 	if need > t.max {
 		t.whole = t.whole && !t.capped
-		return f, known
+		return f, named
 	}
 	e := entry{at: uint32(len(t.bytes)), name: int32(len(name)), value: int32(len(value))}
-	if !known {
+	if !named {
 		e.name = -1
 	}
 	t.bytes = append(append(t.bytes, name...), value...)
 	t.entries = append(t.entries, e)
 	t.size += need
-	return f, known
+	return f, named
 }
 
 // evict makes room for need bytes, RFC 7541 section 4.4.

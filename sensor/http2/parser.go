@@ -56,6 +56,8 @@ type Parser struct {
 	pushed   uint32 // the highest stream known that the server opened
 	flood    uint32 // the stream whose block went beyond all bounds and was handed on
 	pieces   int32  // frames of the open block
+	own      uint32 // the highest stream that a block of this side, a client's, began
+	unended  int32  // how many of those have not ended
 
 	state     state
 	use       use
@@ -68,6 +70,8 @@ type Parser struct {
 	verified  bool // frames were read: this is HTTP/2
 	replaying bool // what is read was found to be frames
 	fresh     bool // the table knows something, or may
+	whole     bool // a client's side all of whose blocks were read
+	doubted   bool // frames were lost that held no block, if the next block says so
 }
 
 // Reset makes the Parser ready for a new side whose next byte stands at offset.
@@ -79,7 +83,7 @@ func (p *Parser) Reset(h Handler, how Begin, offset int64, l Limits) {
 	p.table.reset(p.limits, how != Joined)
 	switch how {
 	case AtPreface:
-		p.state = inPreface
+		p.state, p.whole = inPreface, true
 	case AtFrame:
 	case Joined:
 		p.verified = false
@@ -298,6 +302,7 @@ func (p *Parser) frameEnd() {
 	switch p.use {
 	case toHandler:
 		if f.has(flagEndStream) {
+			p.unended = max(0, p.unended-1)
 			p.handler.End(p, f.stream)
 		}
 	case toBlock:

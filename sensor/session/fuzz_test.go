@@ -3,6 +3,8 @@
 package session_test
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/weir-project/weir/sensor/session"
@@ -19,12 +21,19 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte("GET /c HTTP/1.1\r\nUpgrade: x\r\n\r\n\x81"), []byte("HTTP/1.1 101 S\r\n\r\n\x81"), []byte{0x4f, 0x4f, 0x1f, 0x5f, 0x1f}, false)
 	f.Add([]byte("POST /a HTTP/1.1\r\nTransfer-Encoding: x\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nContent-Length: 999\r\n\r\n"),
 		[]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc"), []byte{0x0f, 0x0f, 0x1f, 0x0f, 0x0f, 0x1f, 0x1f, 0x0f, 0x1f}, false)
+	for seed := range uint64(3) {
+		var sides [3][]byte
+		for _, st := range multiplexed(f, rand.New(rand.NewPCG(seed, 4)), 3) {
+			sides[st.side] = append(sides[st.side], st.data...)
+		}
+		f.Add(sides[stream.A], sides[stream.B], bytes.Repeat([]byte{0x0f, 0x1f, 0x1c, 0x0b}, 40), seed == 2)
+	}
 	f.Fuzz(func(t *testing.T, client, server, plan []byte, mid bool) {
 		if len(plan) > 200 || len(client)+len(server) > 1<<14 {
 			t.Skip("larger than a fuzz input need be")
 		}
 		out := &sink{}
-		s := session.New(session.Config{Inspect: true, Unredacted: true, MaxHeader: 512, MaxPending: 3, PartBytes: 200, PartTime: 1e9}, testKeys(t), out)
+		s := session.New(session.Config{Inspect: true, Unredacted: true, MaxHeader: 512, MaxPending: 3, MaxStreams: 4, PartBytes: 200, PartTime: 1e9}, testKeys(t), out)
 		w := newWire(s, mid)
 		src := [3][]byte{nil, client, server}
 		for _, op := range plan {

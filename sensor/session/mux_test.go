@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,4 +175,73 @@ S> data 1 10 end`)
 	if n := s.Counters(); n.MisdirectedFrames != 2 || n.StrayBytes != 10 {
 		t.Fatalf("%+v", n)
 	}
+}
+
+// TestStreamsDoNotDependOnCuts cuts a conversation in many ways, and lets it rest in between.
+func TestStreamsDoNotDependOnCuts(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 8))
+		steps := multiplexed(t, rng, 30)
+		run := func(cut func(n int) int, pause int64) (all []string) {
+			out := &sink{}
+			s := session.New(session.Config{Unredacted: true, PartTime: 1 << 60}, testKeys(t), out)
+			w := newWire(s, false)
+			w.cut = cut
+			for _, st := range steps {
+				w.time += 1_000_000 + pause
+				s.Advance(w.time)
+				w.send(st.side, st.data)
+			}
+			w.close()
+			checkBytes(t, s.Counters())
+			for _, x := range out.all {
+				all = append(all, fmt.Sprintf("%x %s", x.ID, x.text))
+			}
+			return all
+		}
+		want := run(nil, 0)
+		for i := range 6 {
+			got := run(func(n int) int {
+				if i == 0 {
+					return 1
+				}
+				return 1 + rng.IntN(min(n, 40))
+			}, int64(i)*3_000_000_000)
+			if !slices.Equal(got, want) {
+				t.Fatalf("seed %d: got\n%s\nwant\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		}
+	}
+}
+
+// TestIdleStreamsAreSmall keeps HTTP/2 connections open that had one exchange each.
+func TestIdleStreamsAreSmall(t *testing.T) {
+	const n = 3000
+	s := session.New(session.Config{}, testKeys(t), &sink{})
+	steps := multiplexed(t, rand.New(rand.NewPCG(1, 1)), 1)
+	conns := make([]stream.Conn, n)
+	now := int64(1_700_000_000_000_000_000)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range conns {
+		w := newWire(s, false)
+		conns[i] = *w.conn
+		w.conn = &conns[i]
+		w.conn.ID, w.time = uint64(i+1), now
+		for _, st := range steps {
+			w.send(st.side, st.data)
+		}
+		now += 1_000_000
+		s.Advance(now)
+	}
+	s.Advance(now + 10_000_000_000)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if per := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n; per > 6<<10 {
+		t.Errorf("an idle HTTP/2 connection takes %d B", per)
+	} else {
+		t.Logf("%d B", per)
+	}
+	runtime.KeepAlive(conns)
 }

@@ -8,7 +8,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(V
 FUZZTIME ?= 30s
 TALLY := $(GO) run ./deploy/ci/tally -skips deploy/ci/skips.txt
 
-.PHONY: help build build-all demo test race lint generate generate-check conformance bench bench-detect fuzz street nightly clean
+.PHONY: help build build-all demo test race lint generate generate-check conformance loss bench bench-detect fuzz street nightly clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ generate-check: generate ## fail when the committed generated code is not what g
 conformance: build ## score the sensor on captures with truth: the project's own, and ../shared/cases/http when present
 	$(GO) run ./deploy/bench/conformance
 
+loss: ## what becomes of the account when packets are lost: recall, owners, bytes, by kind and rate
+	$(GO) run ./deploy/bench/lossbench
+
 bench: ## ns, bytes and allocations per packet and exchange
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./sensor/... ./analyzer/... ./proto/...)
 
@@ -59,7 +62,7 @@ bench-detect: ## the detection benchmark: a world of 10,000 principals (WORLD=se
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) deploy/ci/fuzz.sh
 
-nightly: lint race conformance street ## everything, for hours: an hour of fuzzing for each target
+nightly: lint race conformance loss street ## everything, for hours: an hour of fuzzing for each target
 	FUZZTIME=1h deploy/ci/fuzz.sh
 	$(MAKE) bench
 

@@ -100,11 +100,12 @@ const (
 
 // Limits bound what a Parser keeps and does. Zero values mean the defaults.
 type Limits struct {
-	BlockBytes  int // of one header block as sent; 64 KiB
-	BlockFrames int // frames of one header block; 128
-	FieldBytes  int // of one header block as decoded; 256 KiB
-	Fields      int // of one header block that are handed on; 256
-	TableBytes  int // of the dynamic table, sizes as in RFC 7541 section 4.1; 64 KiB. Slots beyond are unknown
+	BlockBytes  int     // of one header block as sent; 64 KiB
+	BlockFrames int     // frames of one header block; 128
+	FieldBytes  int     // of one header block as decoded; 256 KiB
+	Fields      int     // of one header block that are handed on; 256
+	Seek        *Budget // of all Parsers that look for frames; nil: each has its own bound alone
+	TableBytes  int     // of the dynamic table, sizes as in RFC 7541 section 4.1; 64 KiB. Slots beyond are unknown
 }
 
 func (l Limits) withDefaults() Limits {
@@ -119,6 +120,13 @@ func (l Limits) withDefaults() Limits {
 	size(&l.Fields, 256)
 	size(&l.TableBytes, 64<<10)
 	return l
+}
+
+// Budget bounds what several Parsers of one goroutine keep while they look for frames: of those that keep much, up to
+// 70 KiB each, at most Max do; others keep 4 KiB.
+type Budget struct {
+	Max   int
+	large int
 }
 
 // Counts says where the bytes of a side went. Their sum is what was fed, gaps included, but for the bytes

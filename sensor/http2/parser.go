@@ -76,6 +76,7 @@ type Parser struct {
 
 // Reset makes the Parser ready for a new side whose next byte stands at offset.
 func (p *Parser) Reset(h Handler, how Begin, offset int64, l Limits) {
+	p.noSeek()
 	p.release()
 	clear(p.fields[:cap(p.fields)])
 	*p = Parser{handler: h, limits: l.withDefaults(), table: p.table, offset: offset, buf: p.buf, fields: p.fields[:0],

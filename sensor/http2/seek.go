@@ -64,6 +64,34 @@ type seeker struct {
 	seen   int64 // bytes that were fed, without gaps
 	zeros  int64 // of the bytes before at
 	chains []chain
+	large  bool // it keeps much, and counts in Limits.Seek
+}
+
+// smallSought is what a seeker may keep without asking.
+const smallSought = 4 << 10
+
+// spare keeps the bound of all seekers: one that would be too many gives up its chains.
+func (p *Parser) spare(s *seeker) {
+	b := p.limits.Seek
+	if b == nil || s.large || len(s.buf)-s.head <= smallSought {
+		return
+	}
+	if b.large < b.Max {
+		b.large++
+		s.large = true
+		return
+	}
+	s.chains = nil
+	p.skipTo(s, s.at)
+	s.buf, s.head = append([]byte(nil), s.buf[s.head:]...), 0
+}
+
+// noSeek ends the search.
+func (p *Parser) noSeek() {
+	if s := p.seek; s != nil && s.large {
+		p.limits.Seek.large--
+	}
+	p.seek = nil
 }
 
 func (s *seeker) end() int64 { return s.last }
@@ -83,6 +111,7 @@ func (p *Parser) stepSeek(b []byte) int {
 	found, ok := p.look(s, false)
 	if !ok {
 		p.forget(s)
+		p.spare(s)
 		return len(b)
 	}
 	over := max(0, s.last-max(before, found.next))
@@ -125,13 +154,15 @@ func (p *Parser) closeSeek() {
 	}
 	s.at, s.chains = s.last, s.chains[:0]
 	p.forget(s)
-	p.seek, p.offset = nil, s.last
+	p.noSeek()
+	p.offset = s.last
 }
 
 // found reads the frames of a chain that is believed, and what was kept behind it.
 func (p *Parser) found(s *seeker, c chain) {
 	p.skipTo(s, c.trusted)
-	p.seek, p.verified = nil, true
+	p.noSeek()
+	p.verified = true
 	p.state, p.offset, p.got = atHeader, c.trusted, 0
 	p.replaying = true
 	m := p.mark

@@ -134,6 +134,7 @@ func (s *Session) contain(c *stream.Conn, v *stream.Verdict) {
 			s.n.UndecidedBytes += uint64(k.half[i].end - k.half[i].begin)
 		}
 	case *mux:
+		k.joined()
 		s.calls -= s.running.removeAll(k)
 		for i := range k.way {
 			s.n.UndecidedBytes += uint64(k.way[i].end - k.way[i].begin)

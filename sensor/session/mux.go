@@ -32,6 +32,7 @@ type mux struct {
 	served  uint32 // the highest stream that a GOAWAY said is served
 	waiting int    // calls that are over but for their request, which may be found yet
 	stray   uint64 // body bytes of streams that nobody opened, or beyond the bound
+	joining bool   // nothing but a segment speaks for HTTP/2
 	aimless bool   // a loss, or a begin in the middle: streams may be open that were not seen to begin
 }
 
@@ -78,8 +79,20 @@ func (w *way) start(how http2.Begin, offset int64, seq uint32) {
 		w.k.aimless = true
 	}
 	w.based, w.base, w.begin, w.end = true, seq-uint32(offset), offset, offset
-	w.parser.Reset(w, how, offset, http2.Limits{BlockBytes: w.k.s.cfg.MaxHeader})
+	w.parser.Reset(w, how, offset, w.k.s.frameLimits())
 }
+
+// frameLimits are the bounds of a parser of frames.
+func (s *Session) frameLimits() http2.Limits {
+	return http2.Limits{BlockBytes: s.cfg.MaxHeader, Seek: &s.seek}
+}
+
+// maxSeekers bounds the parsers that keep many bytes while they look for frames: 18 MiB in all. maxJoining bounds the
+// connections that are taken for HTTP/2 by a segment alone, and have shown no more.
+const (
+	maxSeekers = 256
+	maxJoining = 1024
+)
 
 // feed hands a chunk to its side's parser.
 func (k *mux) feed(c *stream.Chunk) {
@@ -115,10 +128,20 @@ func (w *way) feed(b []byte, gap int64, m http2.Mark, seq uint32, odd bool) {
 // judge says whether a connection that was taken for HTTP/2 is worth going on with.
 func (k *mux) judge() Reason {
 	a, b := &k.way[stream.A], &k.way[stream.B]
+	if k.joining && a.parser.Frames()+b.parser.Frames() > 0 {
+		k.joined()
+	}
 	if k.client == stream.Unknown && a.parser.Frames()+b.parser.Frames() == 0 && a.shown+b.shown > patienceMid {
 		return NotHTTP
 	}
 	return heed
+}
+
+func (k *mux) joined() {
+	if k.joining {
+		k.joining = false
+		k.s.joining--
+	}
 }
 
 // finish ends a side: it opens no stream and sends no byte any more.
@@ -250,6 +273,7 @@ func (k *mux) guess() {
 // dropMux gives a connection's memory back, and counts where its bytes went.
 func (s *Session) dropMux(k *mux) {
 	k.forget()
+	k.joined()
 	for i := stream.A; i <= stream.B; i++ {
 		w := &k.way[i]
 		if !w.based {
@@ -261,7 +285,7 @@ func (s *Session) dropMux(k *mux) {
 		if k.outer != nil { // counted as a tunnel there
 			s.n.TunnelBytes -= uint64(w.end - w.begin)
 		}
-		w.parser.Reset(w, http2.AtFrame, 0, http2.Limits{}) // forgets what it read
+		w.parser.Reset(w, http2.AtFrame, 0, s.frameLimits()) // forgets what it read
 	}
 	s.n.BodyBytes -= k.stray
 	s.n.StrayBytes += k.stray

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-project/weir/proto/keyhash"
 	"github.com/weir-project/weir/sensor/exchange"
 	"github.com/weir-project/weir/sensor/http1"
+	"github.com/weir-project/weir/sensor/http2"
 	"github.com/weir-project/weir/sensor/identity"
 	"github.com/weir-project/weir/sensor/inspect"
 	"github.com/weir-project/weir/sensor/stream"
@@ -69,6 +70,8 @@ type Session struct {
 	n         Counters
 	now       int64
 	calls     int // open ones
+	joining   int // connections that may be HTTP/2
+	seek      http2.Budget
 	freeConns []*conn
 	freeMuxes []*mux
 	freeCalls []*call
@@ -96,7 +99,7 @@ type ignored struct{}
 
 // New makes a Session that hands exchanges to sink. The keys make every id.
 func New(cfg Config, keys *keyhash.Keys, sink exchange.Sink) *Session {
-	s := &Session{cfg: cfg.withDefaults(), keys: keys, sink: sink}
+	s := &Session{cfg: cfg.withDefaults(), keys: keys, sink: sink, seek: http2.Budget{Max: maxSeekers}}
 	s.resolver = identity.NewResolver(keys, cfg.Identity)
 	s.templater = template.New(template.Config{Hash: keys.Objects.Object, MaxTemplates: cfg.Templates})
 	if cfg.Inspect {

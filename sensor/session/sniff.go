@@ -56,8 +56,10 @@ func (k *conn) sniff(c *stream.Chunk) (m *mux, held bool) {
 			return m, false
 		}
 	}
-	if (k.c.Mid || h.parser.Rejected() || h.parser.Seeking()) && http2.Likely(c.Data) {
+	if (k.c.Mid || h.parser.Rejected() || h.parser.Seeking()) && k.s.joining < maxJoining && http2.Likely(c.Data) {
 		m = k.turn(stream.Unknown, c.Side, http2.Joined, c.Offset)
+		m.joining = true
+		k.s.joining++
 		m.feed(c)
 		return m, false
 	}

@@ -40,8 +40,8 @@ type Config struct {
 	Listening    []uint16 // server ports known from the system or by configuration: evidence for the direction
 	IgnoreVLAN   bool     // VLAN ids are no part of a flow's key (the two directions use different ones)
 	IgnoreTunnel bool     // tunnel ids are no part of a flow's key (GTP-U and some GRE: one id per direction)
-	Owners       *Owners  // shared with the Trackers of the host's other interfaces; nil: every flow is ours
-	Me           uint32   // which of them this one is
+	Owners       *Owners  // shared by the Trackers of a host's interfaces; nil: every flow is this one's
+	Me           uint32   // which of them this one is: a Tracker made later with the same number is its successor
 	FirstID      uint64   // Conn.ID counts from here, so that several makers of one process stay apart
 }
 

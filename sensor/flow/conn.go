@@ -11,11 +11,10 @@ import (
 func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 	old := c.last
 	c.last = t.now
+	c.flags |= seenA << (side - stream.A)
 	if (old^t.now)>>lruGrain != 0 {
-		if t.cfg.Owners != nil && !t.holds(c) {
-			t.n.Yielded++
-			t.n.Dropped.OtherOwner += uint64(wireLen(s))
-			t.end(c, stream.EndIdle)
+		if t.member != nil && !t.holds(c, side) {
+			t.yields(c, s)
 			return
 		}
 		t.requeue(c, c.list)
@@ -258,9 +257,7 @@ func (t *Tracker) remove(c *conn, why stream.End) {
 		t.holed.remove(c)
 	}
 	c.list.remove(c)
-	if t.cfg.Owners != nil {
-		t.cfg.Owners.release(&c.key, t.cfg.Me)
-	}
+	t.lets(c, why)
 	switch why {
 	case stream.EndFIN, stream.EndRST, stream.EndNone:
 		st := t.newStub(&t.closed, c.hash, &c.key)
@@ -280,8 +277,8 @@ func (t *Tracker) remove(c *conn, why stream.End) {
 }
 
 // newConn makes the state of a connection whose first segment's ends are given. Its table entry
-// replaces the stub's, if there is one.
-func (t *Tracker) newConn(h uint32, k *key, st *stub, s *packet.Segment, srcLow bool) *conn {
+// replaces the stub's, if there is one. claim is what Owners gave for it.
+func (t *Tracker) newConn(h uint32, k *key, st *stub, s *packet.Segment, srcLow bool, claim uint32) *conn {
 	if t.live.n+t.fresh.n >= t.cfg.MaxConns {
 		victim := t.fresh.head
 		if victim == nil {
@@ -291,7 +288,7 @@ func (t *Tracker) newConn(h uint32, k *key, st *stub, s *packet.Segment, srcLow 
 		t.reap()
 	}
 	c := t.conns.get()
-	c.key, c.hash, c.last, c.flags = *k, h, t.now, young
+	c.key, c.hash, c.last, c.flags, c.claim = *k, h, t.now, young, claim
 	firstLow := srcLow
 	if st != nil {
 		firstLow = st.first == 0

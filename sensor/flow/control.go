@@ -96,7 +96,7 @@ func (t *Tracker) syn(c *conn, side stream.Side, s *packet.Segment) bool {
 	case l.state&laneSynced != 0 && l.base == base: // again, or late
 	case l.state&laneSynced == 0 && !over:
 		l.sync(base, 0)
-	case l.state&laneGuess != 0 && l.off == 0 && !over && near(l.base, base, t.cfg.Window):
+	case l.state&laneGuess != 0 && l.off == 0 && !over && t.late(l, c.lane(side.Other()), base):
 		l.rebase(base, int64(int32(l.base-base)))
 		l.sync(base, 0)
 	case over || s.Flags&packet.ACK == 0 && s.PayloadLen > 0:
@@ -123,6 +123,13 @@ func (t *Tracker) syn(c *conn, side stream.Side, s *packet.Segment) bool {
 	return true
 }
 
+// late says whether the SYN before base can be the one of a side that is known from ACKs only: it lies before
+// them, and where the SYN/ACK that answered was seen, just before them (RFC 7413 allows data in it).
+func (t *Tracker) late(l, p *lane, base uint32) bool {
+	d := int64(int32(l.base - base))
+	return d >= 0 && (d <= 1<<16 || p.state&laneSYN == 0 && d <= int64(t.cfg.Window))
+}
+
 func near(a, b uint32, window int) bool {
 	d := int64(int32(a - b))
 	return d <= int64(window) && d >= -int64(window)
@@ -137,7 +144,12 @@ func (t *Tracker) rival(c *conn, side stream.Side, s *packet.Segment) bool {
 	t.n.IgnoredSYNs++
 	l.newISN = s.Seq
 	l.state |= laneNewISN
-	c.flags |= reusePending
+	c.flags = c.flags&^(reuseA|reuseB) | reusePending
+	cl := side
+	if s.Flags&packet.ACK != 0 {
+		cl = side.Other()
+	}
+	c.flags |= reuseA << (cl - stream.A)
 	if s.Flags&packet.ACK != 0 && p.state&laneNewISN != 0 && s.Ack == p.newISN+1 {
 		t.reuse(c, nil)
 	}
@@ -164,7 +176,11 @@ func (t *Tracker) proves(c *conn, side stream.Side, s *packet.Segment) bool {
 // reuse ends a connection and begins the one whose SYNs wait on it, with a segment of it if s is not nil.
 func (t *Tracker) reuse(c *conn, s *packet.Segment) {
 	k, h, at := c.key, c.hash, t.now
-	next := stub{state: 0}
+	cl := stream.A
+	if c.flags&reuseB != 0 {
+		cl = stream.B
+	}
+	next := stub{client: uint8(c.end0(cl))}
 	firstSeen := false
 	for side := stream.A; side <= stream.B; side++ {
 		l := c.lane(side)
@@ -174,8 +190,8 @@ func (t *Tracker) reuse(c *conn, s *packet.Segment) {
 		i := c.end0(side)
 		next.seq[i] = l.newISN
 		next.state |= stubSYN0 << i
-		if !firstSeen || side == c.out.Client {
-			next.first, next.client = uint8(i), uint8(i)
+		if !firstSeen || side == cl {
+			next.first = uint8(i)
 		}
 		firstSeen = true
 		t.n.IgnoredSYNs--

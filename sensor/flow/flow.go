@@ -27,6 +27,10 @@ type Tracker struct {
 	seed     uint64
 	nextID   uint64
 
+	member *member // among the Owners, nil without
+	serial uint32
+	ticked uint32 // tick the others know of
+
 	table  table
 	conns  connSlab
 	stubs  stubSlab
@@ -51,6 +55,9 @@ func New(cfg Config, sink stream.Sink) *Tracker {
 	t.table.init()
 	t.pool.limit = cfg.TotalBytes
 	t.SetListening(cfg.Listening)
+	if cfg.Owners != nil {
+		t.member, t.serial = cfg.Owners.join(cfg.Me)
+	}
 	return t
 }
 
@@ -173,6 +180,7 @@ func (t *Tracker) reap() {
 // scan looks at everything that time changes.
 func (t *Tracker) scan() {
 	t.nextScan = t.now + scanEvery
+	t.tell()
 	for c := t.holed.head; c != nil; {
 		next := c.holeNext
 		t.settle(c)

@@ -116,10 +116,11 @@ type stub struct {
 	hash, ref  uint32
 	prev, next uint32    // refs
 	at         int64     // when it was made
-	seq        [2]uint32 // handshake: initial sequence number; closed: the one after the last byte
+	seq        [2]uint32 // handshake: initial sequence number; closed: the one after the last byte; yielded: claim and wait
 	state      uint8
 	first      uint8 // end that sent the first segment
 	client     uint8 // end that is the client
+	seen       uint8 // yielded: ends that sent something since the flow was asked for, as bits
 }
 
 // state of a stub.
@@ -212,6 +213,7 @@ type conn struct {
 	list               *connList
 	out                stream.Conn
 	hash               uint32
+	claim              uint32 // of the flow, among Owners
 }
 
 // flags of a conn.
@@ -225,6 +227,10 @@ const (
 	resetPending                    // a RST waits
 	reusePending                    // a SYN for another connection waits
 	young                           // no bytes beyond the handshake yet: in the list fresh
+	seenA                           // a segment of side A was seen
+	seenB
+	reuseA // side A is the client of the connection whose SYN waits
+	reuseB
 )
 
 // odd are the flags that take a segment off the common way.

@@ -67,9 +67,12 @@ func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 		t.n.Dropped.NoAck += uint64(wireLen(s))
 	case s.PayloadLen == 1 && s.Flags&packet.PSH == 0: // a keep-alive probe with its byte of garbage
 		t.n.Dropped.BeforeStart++
-	case !t.mine(h, k, nil, srcLow, s.Seq, s.Ack, wireLen(s)):
 	default:
-		c := t.newConn(h, k, nil, s, srcLow)
+		claim, ok := t.mine(h, k, nil, srcLow, s)
+		if !ok {
+			return
+		}
+		c := t.newConn(h, k, nil, s, srcLow, claim)
 		t.connSegment(c, c.sideOf(srcLow), s)
 	}
 }
@@ -191,10 +194,12 @@ func (t *Tracker) stubSYN(st *stub, i int, s *packet.Segment) {
 
 // promote gives a handshake state of its own and reads on.
 func (t *Tracker) promote(st *stub, srcLow bool, s *packet.Segment) {
-	if k := st.key; !t.mine(st.hash, &k, st, srcLow, s.Seq, s.Ack, wireLen(s)) {
+	k := st.key
+	claim, ok := t.mine(st.hash, &k, st, srcLow, s)
+	if !ok {
 		return
 	}
-	c := t.newConn(st.hash, &st.key, st, s, srcLow)
+	c := t.newConn(st.hash, &k, st, s, srcLow, claim)
 	c.out.Start = st.at
 	if st.state&stubMid != 0 {
 		c.out.Mid = true
@@ -226,10 +231,11 @@ func (t *Tracker) closedSegment(st *stub, srcLow bool, s *packet.Segment) {
 		t.n.Dropped.AfterClose += n
 		return
 	case s.Flags&packet.SYN != 0:
-	case n == 0:
-		return
 	case st.state&stubYielded != 0:
-		t.n.Dropped.OtherOwner += n
+		if t.yieldedSegment(st, srcLow, s) {
+			return
+		}
+	case n == 0:
 		return
 	case st.state&stubQuarantined != 0:
 		t.n.Dropped.Quarantined += n

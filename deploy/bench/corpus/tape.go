@@ -29,6 +29,7 @@ type tape struct {
 	ipID    uint16
 	streams bool  // hosts that may speak either speak HTTP/2
 	payload int64 // bytes that hosts sent, each once
+	wire    map[string][2]int64
 }
 
 // frame is one captured frame; at is since the capture began.

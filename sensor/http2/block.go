@@ -140,7 +140,7 @@ func (p *Parser) hand(raw []byte) {
 	}
 	whole := !b.Cut
 	if p.doubted {
-		p.resolve(b)
+		p.resolve(b, raw)
 	}
 	p.begun(b)
 	fields, unknown, cut, a := p.table.decode(raw, p.fields[:0])

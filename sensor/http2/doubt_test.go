@@ -75,3 +75,63 @@ func TestALostWindowUpdateCostsNothing(t *testing.T) {
 		}
 	}
 }
+
+// values notes the values of x- fields; "?" those that are unknown.
+type values struct {
+	paths
+	told map[uint32]string
+}
+
+func (v *values) Block(_ *Parser, b *Block) {
+	for _, f := range b.Fields {
+		switch {
+		case f.Value == nil:
+			v.told[b.Stream] += " ?"
+		case f.Name == nil || string(f.Name[:1]) == "x":
+			v.told[b.Stream] += " " + string(f.Value)
+		}
+	}
+}
+
+// TestTrailersDoNotSettleADoubt loses the request of the next stream: its trailers have the number that a new one would.
+func TestTrailersDoNotSettleADoubt(t *testing.T) {
+	for _, name := range []string{"only trailers", "body and trailers"} {
+		var buf, block bytes.Buffer
+		f := xhttp2.NewFramer(&buf, nil)
+		e := hpack.NewEncoder(&block)
+		send := func(stream uint32, end bool, fields ...string) {
+			block.Reset()
+			for i := 0; i < len(fields); i += 2 {
+				e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+			}
+			f.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
+		}
+		told := values{told: map[uint32]string{}}
+		var p Parser
+		p.Reset(&told, AtPreface, 0, Limits{})
+		buf.WriteString(Preface)
+		send(1, true, ":method", "GET", "x-a", "old", "x-a", "older", "x-a", "oldest")
+		p.Data(buf.Bytes(), Mark{})
+		buf.Reset()
+		send(3, false, ":method", "POST", "x-b", "lost")
+		p.Gap(int64(buf.Len()))
+		buf.Reset()
+		if name != "only trailers" {
+			f.WriteData(3, false, []byte("body"))
+		}
+		send(3, true, "x-a", "older")
+		for stream := uint32(5); stream < 13; stream += 2 {
+			send(stream, true, ":method", "GET", ":scheme", "http", ":path", "/", "x-a", "older")
+		}
+		p.Data(buf.Bytes(), Mark{})
+		p.Close()
+		for stream, got := range told.told {
+			if want := " ?"; stream > 1 && got != want {
+				t.Errorf("%s: stream %d has%s, want%s", name, stream, got, want)
+			}
+		}
+		if len(told.told) != 6 {
+			t.Errorf("%s: %d streams", name, len(told.told))
+		}
+	}
+}

@@ -100,32 +100,6 @@ func (p *Parser) unread(raw []byte) {
 	p.seek.add(b[:], m)
 }
 
-// resolve settles whether blocks were lost, by the stream of the next one.
-func (p *Parser) resolve(b *Block) {
-	p.doubted = false
-	next := p.own + 2
-	if p.own == 0 {
-		next = 1
-	}
-	if b.Promised != 0 || b.Stream != next {
-		p.loseTable()
-	}
-}
-
-// begun notes which streams of a client have begun and not ended.
-func (p *Parser) begun(b *Block) {
-	switch {
-	case b.Promised != 0:
-	case b.Stream > p.own && b.Stream%2 == 1:
-		p.own = b.Stream
-		if !b.EndStream {
-			p.unended++
-		}
-	case b.EndStream:
-		p.unended = max(0, p.unended-1)
-	}
-}
-
 func (p *Parser) loseTable() {
 	p.whole, p.doubted = false, false
 	if p.fresh {

@@ -3,6 +3,7 @@
 package http2_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/weir-project/weir/sensor/http2"
 )
+
+var seeds = flag.Int("seeds", 120, "how many sides TestHoles makes holes in")
 
 // holes takes ranges of bytes out of a side: segments, or any.
 func holes(r *rand.Rand, side []piece, share float64) []piece {
@@ -52,19 +55,30 @@ func TestWholeSide(t *testing.T) {
 
 // What is said of a side with holes does not contradict what was sent, and does not depend on cuts.
 func TestHoles(t *testing.T) {
-	blocks, sent, losses := 0, 0, 0
-	for seed := range uint64(300) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		side := newTruth(seed).exchanges(30, []int{300, 3000, 17000}[seed%3])
-		s := &script{begin: http2.AtFrame, pieces: holes(r, side.pieces(), []float64{0.01, 0.05, 0.3}[r.IntN(3)])}
-		j := &judge{t: t, truth: side}
-		s.play(t, new(http2.Parser), j, whole)
-		blocks, sent, losses = blocks+j.blocks, sent+len(side.blocks), losses+j.losses
-		if want, got := s.say(t, whole), s.say(t, cuts(seed)); !slices.Equal(got, want) {
-			t.Fatalf("seed %d cut:\n%s\nwhole:\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
+	for name, side := range map[string]func(seed uint64) (*truth, http2.Begin){
+		"server": func(seed uint64) (*truth, http2.Begin) {
+			return newTruth(seed).exchanges(30, []int{300, 3000, 17000}[seed%3]), http2.AtFrame
+		},
+		"client": func(seed uint64) (*truth, http2.Begin) {
+			return newClient(seed).exchanges(60, []int{300, 20, 1000}[seed%3]), http2.AtPreface
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocks, known, sent, losses := 0, 0, 0, 0
+			for seed := range uint64(*seeds) {
+				r := rand.New(rand.NewPCG(seed, 2))
+				side, begin := side(seed)
+				s := &script{begin: begin, pieces: holes(r, side.pieces(), []float64{0.01, 0.05, 0.3}[r.IntN(3)])}
+				j := &judge{t: t, truth: side}
+				s.play(t, new(http2.Parser), j, whole)
+				blocks, known, sent, losses = blocks+j.blocks, known+j.known, sent+len(side.blocks), losses+j.losses
+				if want, got := s.say(t, whole), s.say(t, cuts(seed)); !slices.Equal(got, want) {
+					t.Fatalf("seed %d cut:\n%s\nwhole:\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+				}
+			}
+			t.Logf("of %d blocks %d, %d with all fields; %d losses", sent, blocks, known, losses)
+		})
 	}
-	t.Logf("%d of %d blocks, %d losses", blocks, sent, losses)
 }
 
 // A side joined anywhere gives no wrong value, and its frames from soon on.

@@ -172,7 +172,7 @@ func (f frame) points(c *chain) int {
 		case f.length == 0:
 			n = 0
 		case f == c.last && f.length >= 4096:
-			n = 13
+			n = 15
 		case c.last.kind == typeData && c.last.stream == f.stream:
 			n = 9
 		}
@@ -188,7 +188,7 @@ func (f frame) points(c *chain) int {
 		if !f.has(flagEndHeaders) {
 			return 8
 		}
-	case typeContinuation, typeAltSvc, typeOrigin:
+	case typeContinuation, typeAltSvc, typeOrigin, typeGoAway:
 		return 8
 	}
 	return 12
@@ -229,104 +229,6 @@ func (p *Parser) follow(s *seeker, f frame, v verdict, b []byte) (chain, bool) {
 		s.chains = append(s.chains, c)
 	}
 	return chain{}, false
-}
-
-// maxSpoken is how long a header block may be that is decoded to see whether it is one.
-const maxSpoken = 8 << 10
-
-// speaks says whether the payload of a frame is a header block that makes sense by itself: it can be decompressed, and
-// is a request or a response by fields that are known. Nothing else looks like that by chance.
-func (f frame) speaks(b []byte) bool {
-	if f.kind != typeHeaders || !f.has(flagEndHeaders) || f.length > maxSpoken || len(b) < f.length {
-		return false
-	}
-	pad := 0
-	if f.has(flagPadded) {
-		pad = int(b[0])
-	}
-	if f.prefix()+pad >= f.length {
-		return false
-	}
-	block := b[f.prefix() : f.length-pad]
-	if len(block) < leastSpoken {
-		return false
-	}
-	var t table
-	t.reset(Limits{}.withDefaults(), false)
-	fields, _, cut, _ := t.decode(block, nil)
-	return !cut && sensible(fields)
-}
-
-// leastSpoken is how short a header block may be to prove anything.
-const leastSpoken = 6
-
-// sensible says whether fields are those of a request or a response: its pseudo-header fields come first and once each
-// (RFC 9113 section 8.3), enough of them are known, and what is known is text.
-func sensible(fields []Field) bool {
-	const method, scheme, authority, path, status = 1, 2, 4, 8, 16
-	pseudo, known, said, regular := 0, 0, 0, false
-	for i := range fields {
-		f := &fields[i]
-		if f.Name == nil {
-			continue
-		}
-		if !isName(f.Name) || !isText(f.Value) {
-			return false
-		}
-		if f.Name[0] != ':' {
-			regular = true
-			if f.Value != nil {
-				said++
-			}
-			continue
-		}
-		one := 0
-		switch string(f.Name) {
-		case ":method":
-			one = method
-		case ":scheme":
-			one = scheme
-		case ":authority":
-			one = authority
-		case ":path":
-			one = path
-		case ":status":
-			one = status
-		}
-		if one == 0 || pseudo&one != 0 || regular {
-			return false
-		}
-		pseudo |= one
-		known++
-	}
-	if pseudo == status {
-		f := &fields[0]
-		return said > 0 && f.Name != nil && len(f.Value) == 3 && f.Value[0] >= '1' && f.Value[0] <= '5'
-	}
-	return known >= 2 && pseudo&status == 0
-}
-
-// isName says whether b may be the name of a field: a token without upper case, RFC 9113 section 8.2.1.
-func isName(b []byte) bool {
-	if len(b) == 0 {
-		return false
-	}
-	for i, c := range b {
-		if c <= ' ' || c >= 0x7f || c >= 'A' && c <= 'Z' || c == ':' && (i > 0 || len(b) == 1) {
-			return false
-		}
-	}
-	return true
-}
-
-// isText says whether b may be the value of a field as they are sent.
-func isText(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // takes says whether f may follow the chain's last frame.

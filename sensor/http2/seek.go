@@ -23,8 +23,8 @@ const (
 	maxChains  = 64       // that are followed at one time
 	maxRuns    = 128      // segments that are told apart in what is kept
 
-	knownPoints   = 30 // what is asked of a chain where HTTP/2 is known to be: three frames or four
-	unknownPoints = 38 // and where it is not: one more
+	knownPoints   = 34 // what is asked of a chain where HTTP/2 is known to be: three frames or four
+	unknownPoints = 40 // and where it is not: one more
 	endPoints     = 12 // what it says that a chain ends with the side
 	spokenPoints  = 40 // what a header block says that makes sense: enough
 	mostTrust     = 18 // what is asked of the first frames by themselves, at most

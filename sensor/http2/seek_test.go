@@ -3,18 +3,18 @@
 package http2_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/weir-project/weir/sensor/http2"
 )
 
+var bodySize = flag.Int("bodies", 1, "MB of each kind in TestBodiesAreNoFrames")
+
 // No body is taken for frames, joined in or after a loss, whatever streams are in use.
 func TestBodiesAreNoFrames(t *testing.T) {
-	size := 10 << 20
-	if testing.Short() {
-		size = 1 << 20
-	}
+	size := *bodySize << 20
 	for _, name := range bodyNames {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

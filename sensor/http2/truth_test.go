@@ -53,12 +53,22 @@ type truth struct {
 	w      *xhttp2.Framer
 	r      *rand.Rand
 	body   func(r *rand.Rand, n int) []byte
+	most   int // streams at one time
+	pushes bool
 }
 
 func newTruth(seed uint64) *truth {
-	s := &truth{blocks: map[int64]wantBlock{}, r: rand.New(rand.NewPCG(seed, 7)), body: anyBody}
+	s := &truth{blocks: map[int64]wantBlock{}, r: rand.New(rand.NewPCG(seed, 7)), body: anyBody, most: 8, pushes: true}
 	s.enc = hpack.NewEncoder(&s.encBuf)
 	s.w = xhttp2.NewFramer(&s.b, nil)
+	return s
+}
+
+// newClient is a side that begins with the preface and has few streams at one time.
+func newClient(seed uint64) *truth {
+	s := newTruth(seed)
+	s.b.WriteString(http2.Preface)
+	s.most, s.pushes = 1+int(seed%3), false
 	return s
 }
 
@@ -158,7 +168,7 @@ func (s *truth) exchanges(n, most int) *truth {
 	var open []uint32
 	for n > 0 || len(open) > 0 {
 		switch k := s.r.IntN(10); {
-		case k < 3 && n > 0 && len(open) < 8:
+		case k < 3 && n > 0 && len(open) < s.most:
 			n--
 			fin := s.r.IntN(5) == 0
 			s.headers(next, 0, fin, s.fields())
@@ -168,7 +178,7 @@ func (s *truth) exchanges(n, most int) *truth {
 			next += 2
 		case k == 3:
 			s.control(next)
-		case k == 4 && s.r.IntN(5) == 0:
+		case k == 4 && s.pushes && s.r.IntN(5) == 0:
 			s.headers(next, next+1, false, s.fields())
 		case len(open) > 0:
 			i := s.r.IntN(len(open))

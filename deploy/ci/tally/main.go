@@ -64,6 +64,14 @@ var conditions = map[string]func() bool{
 	"no-nginx":   func() bool { _, err := exec.LookPath("nginx"); return err != nil },
 	"no-python":  func() bool { _, err := exec.LookPath("python3"); return err != nil },
 	"no-systemd": func() bool { _, err := exec.LookPath("systemd-analyze"); return err != nil },
+	"no-peers": func() bool {
+		for _, name := range []string{"nginx", "node", "haproxy", "nghttpd", "nghttp", "h2load", "curl", "ethtool"} {
+			if _, err := exec.LookPath(name); err != nil {
+				return true
+			}
+		}
+		return false
+	},
 	"no-tcpdump": func() bool { _, err := exec.LookPath("tcpdump"); return err != nil },
 }
 

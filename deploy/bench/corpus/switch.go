@@ -68,7 +68,7 @@ func connect(p *tape) {
 	t.say(server, "\x16\x03\x03\x00\x64"+noise(100, 4)+"\x17\x03\x03\x01\x00"+noise(256, 5))
 	t.say(client, "\x17\x03\x03\x00\x40"+noise(64, 6))
 	t.close(client)
-	t.did("CONNECT", "far.example:443", 200, 0, 0).Host = "far.example:443"
+	t.did("CONNECT", "far.example:443", 200, len(clientHello)+69, 366).Host = "far.example:443"
 }
 
 func connectRefused(p *tape) {
@@ -92,7 +92,7 @@ func websocket(p *tape) {
 	t.say(client, "\x88\x80\x00\x00\x00\x00")
 	t.say(server, "\x88\x00")
 	t.close(server)
-	t.did("GET", "/socket", 101, 0, 0).Upgrade = "websocket"
+	t.did("GET", "/socket", 101, 17, 42).Upgrade = "websocket"
 }
 
 func upgradeDeclined(p *tape) {

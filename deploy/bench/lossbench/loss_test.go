@@ -3,8 +3,12 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-project/weir/deploy/bench/corpus"
 )
@@ -55,7 +59,67 @@ func TestJoins(t *testing.T) {
 	report(t, b, out)
 }
 
-// What judges finds what is wrong.
+// What goes through a tunnel or an upgraded connection counts for whoever opened it, to the byte.
+func TestTunnels(t *testing.T) {
+	r := newRig()
+	tunnels := 0
+	for _, l := range corpus.All() {
+		for _, x := range l.Truth {
+			if x.Status != 101 && (x.Method != "CONNECT" || x.Status/100 != 2) {
+				continue
+			}
+			tunnels++
+			found := false
+			for _, o := range r.read(&l, none).told {
+				if o.status == x.Status && o.client.String() == x.Client && (o.target == x.Target || o.method == "CONNECT") {
+					found = true
+					if o.sent != uint64(x.RequestBody) || o.got != uint64(x.ResponseBody) {
+						t.Errorf("%s: %d and %d bytes went through, told %s", l.Kind, x.RequestBody, x.ResponseBody, o)
+					}
+				}
+			}
+			if !found {
+				t.Errorf("%s: %s %s is not told of", l.Kind, x.Method, x.Target)
+			}
+		}
+	}
+	if tunnels < 10 {
+		t.Errorf("%d tunnels", tunnels)
+	}
+}
+
+// A call's operation and status are told; where the call was given up before its trailers, no status is.
+func TestCalls(t *testing.T) {
+	want := map[string][]string{
+		"grpc-unary":             {"Get 0", "Get 0", "Get 0", "Get 0", "Get 0", "Get 0", "Get 0", "Get 0", "Get 0", "Get 0"},
+		"grpc-streams":           {"List 0", "Put 0"},
+		"grpc-fails-at-once":     {"Get 5"},
+		"grpc-both-ways":         {"Chat 0", "Chat 0"},
+		"grpc-message-in-pieces": {"List 0"},
+		"grpc-deadline":          {"Get 0", "List -1"},
+	}
+	r := newRig()
+	for _, l := range corpus.All() {
+		calls, is := want[l.Kind]
+		if !is {
+			continue
+		}
+		delete(want, l.Kind)
+		var got []string
+		for _, x := range r.read(&l, none).told {
+			got = append(got, fmt.Sprintf("%s %d", strings.TrimPrefix(x.operation, "shop.Customers/"), x.grpc))
+		}
+		slices.Sort(got) // one that was given up is told of later
+		if diff := cmp.Diff(calls, got); diff != "" {
+			t.Errorf("%s: %s", l.Kind, diff)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not in the corpus: %v", want)
+	}
+}
+
+// The judge finds what is wrong.
 func TestJudge(t *testing.T) {
 	r := newRig()
 	l := corpus.Busy("keep-alive", 16, 1)

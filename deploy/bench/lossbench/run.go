@@ -56,6 +56,8 @@ type told struct {
 	sent, got            uint64
 	headUp, headDown     uint64
 	gap                  uint64 // of bodies
+	operation            string // of gRPC
+	grpc                 int    // status
 	anomalies            exchange.AnomalySet
 }
 
@@ -94,7 +96,7 @@ func (b *book) Exchange(x *exchange.Exchange) {
 	t.headUp += x.RequestHeaderSize
 	t.headDown += x.ResponseHeaderSize
 	t.gap += x.GapBytes
-	t.anomalies = x.Anomalies
+	t.anomalies, t.operation, t.grpc = x.Anomalies, string(x.Operation), int(x.GRPCStatus)
 }
 
 // outcome is what was told of a capture, and what the rooms counted.

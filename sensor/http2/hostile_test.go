@@ -186,6 +186,23 @@ func TestSeekInLookalikes(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
+// Header blocks that seem to begin everywhere are not decompressed everywhere.
+func TestSeekInBlocks(t *testing.T) {
+	unit := append(frame(8000, 1, 4, 1), 0x40, 1, 'a', 9) // the value reaches over the next frame header
+	body := bytes.Repeat(unit, 1000)
+	n := testing.AllocsPerRun(1, func() {
+		var p http2.Parser
+		p.Reset(&tally{}, http2.Joined, 0, http2.Limits{})
+		p.Data(body, http2.Mark{})
+		if p.Frames() != 0 {
+			t.Errorf("%d frames", p.Frames())
+		}
+	})
+	if n > 100 { // a table for each would be thousands
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestSize(t *testing.T) {
 	n := unsafe.Sizeof(http2.Parser{})
 	t.Logf("a Parser has %d bytes", n)

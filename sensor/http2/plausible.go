@@ -197,7 +197,7 @@ func (f frame) points(c *chain) int {
 // follow adds the frame that may stand at s.at to the chain that leads there, or begins one with it. It
 // gives the chain if it is to be believed by that.
 func (p *Parser) follow(s *seeker, f frame, v verdict, b []byte) (chain, bool) {
-	spoken := v == may && f.speaks(b[frameHeader:])
+	spoken := v == may && s.speaks(f, b[frameHeader:])
 	best := -1 // of those that lead here, the one that says most stands for all
 	for i := range s.chains {
 		c := &s.chains[i]

@@ -65,6 +65,10 @@ type seeker struct {
 	zeros  int64 // of the bytes before at
 	chains []chain
 	large  bool // it keeps much, and counts in Limits.Seek
+
+	table  table // to see whether header blocks make sense
+	fields []Field
+	tried  int64 // bytes of those
 }
 
 // smallSought is what a seeker may keep without asking.

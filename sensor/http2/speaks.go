@@ -5,9 +5,11 @@ package http2
 // maxSpoken is how long a header block may be that is decoded to see whether it is one.
 const maxSpoken = 8 << 10
 
-// speaks says whether the payload of a frame is a header block that makes sense by itself: it can be decompressed, and
-// is a request or a response by fields that are known. Nothing else looks like that by chance.
-func (f frame) speaks(b []byte) bool {
+// speaks says whether the payload of a frame, with which b begins, is a header block that makes sense by itself: it
+// can be decompressed, and is a request or a response by fields that are known. Nothing else looks like that by
+// chance. No more is decompressed than was sought in, so that lookalikes in a body, one behind another, cost
+// what other bodies cost.
+func (s *seeker) speaks(f frame, b []byte) bool {
 	if f.kind != typeHeaders || !f.has(flagEndHeaders) || f.length > maxSpoken || len(b) < f.length {
 		return false
 	}
@@ -15,18 +17,16 @@ func (f frame) speaks(b []byte) bool {
 	if f.has(flagPadded) {
 		pad = int(b[0])
 	}
-	if f.prefix()+pad >= f.length {
+	if f.prefix()+pad+leastSpoken > f.length || s.tried+int64(f.length) > 2*maxSpoken+s.seenAt() {
 		return false
 	}
-	block := b[f.prefix() : f.length-pad]
-	if len(block) < leastSpoken {
-		return false
-	}
-	var t table
-	t.reset(Limits{}.withDefaults(), false)
-	fields, _, cut, _ := t.decode(block, nil)
+	s.tried += int64(f.length)
+	s.table.reset(Limits{}.withDefaults(), false)
+	fields, _, cut, _ := s.table.decode(b[f.prefix():f.length-pad], s.fields[:0])
 	ok := !cut && sensible(fields)
-	t.reset(t.limits, false) // it may hold a credential
+	s.table.reset(s.table.limits, false) // it may hold a credential
+	clear(fields)
+	s.fields = fields[:0]
 	return ok
 }
 

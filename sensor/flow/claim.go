@@ -78,7 +78,7 @@ func (t *Tracker) stands(c *conn) demand {
 		if l.state&laneSYN != 0 {
 			d.isn[i], d.known = l.base-1, d.known|1<<i
 		}
-		if c.flags&(seenA<<(side-stream.A)) != 0 {
+		if l.shown {
 			d.ends |= 1 << i
 		}
 	}

@@ -3,6 +3,8 @@
 package flow
 
 import (
+	"cmp"
+
 	"github.com/weir-project/weir/sensor/packet"
 	"github.com/weir-project/weir/sensor/stream"
 )
@@ -11,7 +13,7 @@ import (
 func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 	old := c.last
 	c.last = t.now
-	c.flags |= seenA << (side - stream.A)
+	c.lane(side).shown = true
 	if (old^t.now)>>lruGrain != 0 {
 		if t.member != nil && !t.holds(c, side) {
 			t.yields(c, s)
@@ -132,6 +134,7 @@ func (t *Tracker) acknowledge(c *conn, side stream.Side, ack, seq uint32) {
 	if a <= p.acked {
 		return
 	}
+	p.alone = a == p.acked+1
 	p.acked = a
 	if a > p.off && p.ackAt == 0 {
 		p.ackAt, p.ackTo, p.ackSeq = t.now, a, seq
@@ -191,6 +194,9 @@ func (t *Tracker) settle(c *conn) {
 	case c.flags&resetPending != 0 && t.now-c.resetAt >= resetWait:
 		t.end(c, stream.EndRST)
 		return
+	case c.list != &t.shut && (t.last(c, stream.A) || t.last(c, stream.B)):
+		c.flags &^= young
+		t.requeue(c, &t.shut)
 	}
 	_, a := c.lanes[0].hole()
 	_, b := c.lanes[1].hole()
@@ -202,6 +208,11 @@ func (t *Tracker) settle(c *conn) {
 	default:
 		t.holed.remove(c)
 	}
+}
+
+// last says that a side is done and that the other one will not be seen to be.
+func (t *Tracker) last(c *conn, side stream.Side) bool {
+	return c.lane(side).state&laneFinished != 0 && !c.lane(side.Other()).shown
 }
 
 // end ends a connection: what is held goes out, then Close.
@@ -241,6 +252,9 @@ func (t *Tracker) finishUp(c *conn) {
 		if to, ok := l.hole(); ok {
 			t.lost(c, side, to, t.now, &t.n.Gaps.Closed)
 		}
+		if !l.shown && !l.alone && l.acked == l.off+1 && c.lane(side.Other()).state&laneFIN == 0 && c.flags&ignored == 0 {
+			t.lost(c, side, l.acked, t.now, &t.n.Gaps.Closed) // no FIN, as far as one can tell
+		}
 		if l.state&laneFIN != 0 {
 			l.state |= laneFinished
 			t.tellFinish(c, side, t.now)
@@ -279,12 +293,8 @@ func (t *Tracker) remove(c *conn, why stream.End) {
 // newConn makes the state of a connection whose first segment's ends are given. Its table entry
 // replaces the stub's, if there is one. claim is what Owners gave for it.
 func (t *Tracker) newConn(h uint32, k *key, st *stub, s *packet.Segment, srcLow bool, claim uint32) *conn {
-	if t.live.n+t.fresh.n >= t.cfg.MaxConns {
-		victim := t.fresh.head
-		if victim == nil {
-			victim = t.live.head
-		}
-		t.end(victim, stream.EndEvicted)
+	if t.live.n+t.fresh.n+t.shut.n >= t.cfg.MaxConns {
+		t.end(cmp.Or(t.shut.head, t.fresh.head, t.live.head), stream.EndEvicted)
 		t.reap()
 	}
 	c := t.conns.get()
@@ -329,7 +339,7 @@ func (t *Tracker) guessClient(c *conn) {
 
 // search finds the connection that shows itself to the sink as out.
 func (t *Tracker) search(out *stream.Conn) *conn {
-	for _, l := range [...]*connList{&t.live, &t.fresh} {
+	for _, l := range [...]*connList{&t.live, &t.fresh, &t.shut} {
 		for c := l.head; c != nil; c = c.next {
 			if &c.out == out {
 				return c

@@ -6,6 +6,9 @@ import "github.com/weir-project/weir/sensor/stream"
 
 // hand gives a run that is next in order to the sink: what was captured as data, the rest as a gap.
 func (t *Tracker) hand(c *conn, side stream.Side, r *run) {
+	if !c.lane(side.Other()).shown && !t.unseen(c, side.Other(), r) {
+		return
+	}
 	if n := int64(len(r.data)); n > 0 {
 		t.n.DeliveredBytes += uint64(n)
 		t.show(c, side, r, r.data, 0)
@@ -18,6 +21,28 @@ func (t *Tracker) hand(c *conn, side stream.Side, r *run) {
 		t.n.UncapturedBytes += uint64(rest)
 		t.show(c, side, r, nil, rest)
 	}
+}
+
+// unseen hands on what a side that the capture does not show had sent when the other side sent r. To wait would
+// serve nothing: not even the side's SYN or first ACK has come. It says whether the sink wants r.
+func (t *Tracker) unseen(c *conn, side stream.Side, r *run) bool {
+	l := c.lane(side)
+	if r.flags&blockHasAck == 0 || l.state&(laneSynced|laneFIN) != laneSynced || c.flags&ignored != 0 {
+		return true
+	}
+	to := min(l.offset(r.ack, int64(t.cfg.Window)), l.acked)
+	if to <= l.off {
+		return true
+	}
+	t.n.Dropped.Quarantined += uint64(r.n) // should the sink panic
+	t.lost(c, side, to, r.time, &t.n.Gaps.Acked)
+	t.n.Dropped.Quarantined -= uint64(r.n)
+	l.ackAt = 0
+	if c.flags&ignored != 0 {
+		t.n.Dropped.Ignored += uint64(r.n)
+		return false
+	}
+	return true
 }
 
 // lost gives the bytes up to an offset to the sink as a gap.
@@ -151,6 +176,9 @@ func (t *Tracker) holes(c *conn, side stream.Side) {
 		if !ok {
 			l.ackAt = 0
 			return
+		}
+		if !l.shown && p.first != nil {
+			return // what was sent before it waits
 		}
 		switch {
 		case l.acked > l.off:

@@ -36,6 +36,7 @@ type Tracker struct {
 	stubs  stubSlab
 	fresh  connList // no bytes beyond the handshake yet: given up first
 	live   connList
+	shut   connList // one side is done, and of the other one nothing is seen
 	holed  holeList // connections that wait for something
 	half   stubList // handshakes
 	closed stubList // what is over, kept for late retransmits
@@ -104,7 +105,7 @@ func (t *Tracker) Advance(now int64) {
 // forgets all that was known of handshakes and late retransmits.
 func (t *Tracker) Flush(now int64) {
 	t.begin(now)
-	for _, l := range []*connList{&t.live, &t.fresh} {
+	for _, l := range []*connList{&t.live, &t.fresh, &t.shut} {
 		for l.head != nil {
 			t.end(l.head, stream.EndCapture)
 			t.reap()
@@ -138,7 +139,7 @@ func (t *Tracker) Drop(c *stream.Conn) {
 func (t *Tracker) Counters() Counters {
 	n := t.n
 	n.HeldMemory = uint64(t.pool.used)
-	n.Live = uint64(t.live.n + t.fresh.n)
+	n.Live = uint64(t.live.n + t.fresh.n + t.shut.n)
 	n.HalfOpen = uint64(t.half.n)
 	n.Lingering = uint64(t.closed.n)
 	n.Waiting = uint64(t.holed.n)
@@ -187,24 +188,25 @@ func (t *Tracker) scan() {
 		t.reap()
 		c = next
 	}
-	t.expireConns(&t.fresh)
-	t.expireConns(&t.live)
+	t.expireConns(&t.fresh, t.cfg.Idle, stream.EndIdle)
+	t.expireConns(&t.live, t.cfg.Idle, stream.EndIdle)
+	t.expireConns(&t.shut, t.cfg.Linger, stream.EndFIN)
 	t.expireStubs(&t.half, t.cfg.HalfOpenTimeout)
 	t.expireStubs(&t.closed, t.cfg.Linger)
 }
 
 // expireConns ends the connections of a list that were idle for too long.
-func (t *Tracker) expireConns(l *connList) {
+func (t *Tracker) expireConns(l *connList, bound int64, why stream.End) {
 	for c := l.head; c != nil; c = l.head {
 		switch {
 		case c.last > t.now+clockLeap: // its time was nonsense
 			c.last = t.now
 			t.requeue(c, l)
 			continue
-		case c.last+t.cfg.Idle > t.now:
+		case c.last+bound > t.now:
 			return
 		}
-		t.end(c, stream.EndIdle)
+		t.end(c, why)
 		t.reap()
 	}
 }

@@ -21,6 +21,8 @@ type lane struct {
 	ackAt int64  // when the first hole was acknowledged, 0 if it was not
 	base  uint32 // sequence number of offset 0
 	state uint8
+	shown bool // a segment of this side was seen
+	alone bool // not shown: its last byte was acknowledged by itself, as a FIN is
 
 	last   *block
 	ackTo  int64  // up to where, at ackAt
@@ -81,8 +83,12 @@ func (l *lane) hole() (end int64, ok bool) {
 	case l.state&laneFIN != 0:
 		return l.fin, l.fin > l.off
 	}
-	// An acknowledged single byte with nothing behind it may well be a FIN that was not captured.
-	return l.acked, l.acked > l.off+1
+	// An acknowledged single byte with nothing behind it may well be a FIN that was not captured. Of a side that is
+	// never seen that goes for the last byte of any ACK.
+	if end = l.acked; !l.shown {
+		end--
+	}
+	return end, l.acked > l.off+1
 }
 
 // passed says that a side has acknowledged what its peer p sent after p had received the bytes that are

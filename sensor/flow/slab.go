@@ -120,7 +120,7 @@ type stub struct {
 	state      uint8
 	first      uint8 // end that sent the first segment
 	client     uint8 // end that is the client
-	seen       uint8 // yielded: ends that sent something since the flow was asked for, as bits
+	seen       uint8 // ends that sent something, as bits; yielded: since the flow was asked for last
 }
 
 // state of a stub.
@@ -227,9 +227,7 @@ const (
 	resetPending                    // a RST waits
 	reusePending                    // a SYN for another connection waits
 	young                           // no bytes beyond the handshake yet: in the list fresh
-	seenA                           // a segment of side A was seen
-	seenB
-	reuseA // side A is the client of the connection whose SYN waits
+	reuseA                          // side A is the client of the connection whose SYN waits
 	reuseB
 )
 

@@ -62,6 +62,7 @@ func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 			t.table.insert(h, st.ref)
 			st.state, st.first = stubMid|stubGuess0|stubGuess1, uint8(endOf(srcLow))
 			st.seq[st.first], st.seq[1-st.first] = s.Seq-1, s.Ack-1
+			st.seen = 1 << st.first
 		}
 	case s.Flags&packet.ACK == 0:
 		t.n.Dropped.NoAck += uint64(wireLen(s))
@@ -146,7 +147,7 @@ func (t *Tracker) stubSegment(st *stub, srcLow bool, s *packet.Segment) {
 }
 
 // midSegment reads on before the first bytes of a connection that began before us. The latest numbers
-// count: a keep-alive probe is one behind.
+// count: a keep-alive probe is one behind. Where only one side shows, its ACKs tell of bytes too.
 func (t *Tracker) midSegment(st *stub, i int, s *packet.Segment) {
 	switch {
 	case s.Flags&packet.SYN != 0:
@@ -157,6 +158,12 @@ func (t *Tracker) midSegment(st *stub, i int, s *packet.Segment) {
 		t.n.Dropped.AfterClose += uint64(wireLen(s))
 		t.dropStub(st)
 	case s.Flags&packet.ACK != 0:
+		grown := int64(int32(s.Ack - 1 - st.seq[1-i]))
+		st.seen |= 1 << i
+		if grown > 1 && grown <= int64(t.cfg.Window) && st.seen == 1<<i && t.now-st.at >= t.cfg.AckSlack {
+			t.promote(st, i == 0, s) // bytes of a side that the capture does not show
+			return
+		}
 		t.n.StraySegments++
 		if d := int32(s.Seq - 1 - st.seq[i]); d > 0 {
 			st.seq[i] = s.Seq - 1

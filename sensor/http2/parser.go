@@ -51,7 +51,7 @@ type Parser struct {
 	pad      int    // padding at its end
 	need     int    // bytes at its begin that say where what it carries stands
 	begin    int64  // of the frame
-	maxFrame int    // what the other side announced, or 0
+	maxFrame int32  // what the other side announced, or 0
 	high     uint32 // the highest stream known
 	pushed   uint32 // the highest stream known that the server opened
 	flood    uint32 // the stream whose block went beyond all bounds and was handed on
@@ -120,7 +120,7 @@ func (p *Parser) AllowTable(size uint32) { p.table.allow(size) }
 // AllowFrame tells the SETTINGS_MAX_FRAME_SIZE that the other side announced. The largest told counts: frames
 // sent under it may come after a smaller one.
 func (p *Parser) AllowFrame(size uint32) {
-	p.maxFrame = max(p.maxFrame, defaultFrame, int(min(size, 1<<24-1)))
+	p.maxFrame = max(p.maxFrame, defaultFrame, int32(min(size, 1<<24-1)))
 }
 
 // Opened tells of a stream that the other side uses: frames of streams far beyond any that is known are
@@ -213,7 +213,7 @@ func (p *Parser) header(f frame, raw []byte) {
 		return
 	}
 	p.frames++
-	if p.maxFrame > 0 && f.length > p.maxFrame {
+	if p.maxFrame > 0 && f.length > int(p.maxFrame) {
 		p.bad++
 	}
 	if f.kind != typeContinuation {

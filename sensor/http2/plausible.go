@@ -56,7 +56,7 @@ var streams = [...]byte{
 }
 
 // longest is the longest payload that is believed.
-func (p *Parser) longest() int { return max(p.maxFrame, defaultFrame) }
+func (p *Parser) longest() int { return max(int(p.maxFrame), defaultFrame) }
 
 // farthest is the highest stream that is believed.
 func (p *Parser) farthest() uint32 {

@@ -59,6 +59,56 @@ func (b *bench) joins(loads []corpus.Load, step int) {
 	}
 }
 
+// holes takes frames away from every capture by chance, and says what was told wrongly.
+func (b *bench) holes(loads []corpus.Load, seeds int) {
+	for _, rate := range []float64{0.01, 0.05, 0.2} {
+		var runs, exchanges, known int
+		var faults []string
+		for i := range loads {
+			j := newJoin(&loads[i], b.rig)
+			for seed := range uint64(seeds) {
+				for _, burst := range []int{1, 8} {
+					runs++
+					r := j.holed(loss{rate, burst, seed}, b.rig)
+					exchanges += r.told
+					if knownJoin(j.load.Kind) {
+						known += len(r.faults)
+					} else {
+						faults = append(faults, r.faults...)
+					}
+				}
+			}
+		}
+		mark := ""
+		if len(faults) > 0 {
+			mark, b.good = "  FAIL", false
+		}
+		fmt.Fprintf(b.out, "%g %% lost of %d captures, %d times: %d exchanges told, %d wrong, %d as known%s\n", 100*rate, len(loads), runs, exchanges, len(faults), known, mark)
+		for i, text := range faults {
+			if i < 20 || b.verbose {
+				fmt.Fprintln(b.out, " ", text)
+			}
+		}
+	}
+}
+
+// holed reads the capture with a loss.
+func (j *join) holed(l loss, rig *rig) (r begun) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			r.faults = append(r.faults, fmt.Sprintf("%s with %+v: panic: %v", j.load.Kind, l, fault))
+		}
+	}()
+	o := rig.read(j.load, l.picker())
+	r.told = len(o.told)
+	for _, t := range o.told {
+		if why := j.fault(t); why != "" {
+			r.faults = append(r.faults, fmt.Sprintf("%s with %+v: %s: %s", j.load.Kind, l, why, t))
+		}
+	}
+	return r
+}
+
 // join is a capture with what may be told of it.
 type join struct {
 	load   *corpus.Load

@@ -20,7 +20,8 @@ func knownUnseen(t *told) bool { return t.status == 0 && t.gap > 0 }
 func knownShape(s corpus.Shape) bool { return !s.Handshake && s.Pipelined }
 
 // knownJoin: the same in the random conversations, which then shift on; M-SEARCH found as SEARCH; and a request in a
-// server's WebSocket frame that is believed, so that the sides are taken for each other.
+// server's WebSocket frame that is believed, so that the sides are taken for each other; and a 408 nobody asked for, which
+// after a lost answer is taken for it.
 func knownJoin(kind string) bool {
-	return kind == "methods" || strings.HasPrefix(kind, "websocket") || strings.HasPrefix(kind, "mixed-")
+	return kind == "methods" || strings.HasPrefix(kind, "request-timeout") || strings.HasPrefix(kind, "websocket") || strings.HasPrefix(kind, "mixed-")
 }

@@ -59,6 +59,13 @@ func TestJoins(t *testing.T) {
 	report(t, b, out)
 }
 
+// Of every capture frames are lost by chance: nothing false is told.
+func TestHoles(t *testing.T) {
+	b, out := newBench()
+	b.holes(corpus.All(), 2)
+	report(t, b, out)
+}
+
 // What goes through a tunnel or an upgraded connection counts for whoever opened it, to the byte.
 func TestTunnels(t *testing.T) {
 	r := newRig()

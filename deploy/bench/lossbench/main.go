@@ -41,7 +41,7 @@ const (
 func main() {
 	n := flag.Int("n", 800, "exchanges of a capture")
 	seeds := flag.Int("seeds", 8, "captures of each kind")
-	joins := flag.Bool("joins", true, "also begin every capture of the corpus at each of its packets")
+	joins := flag.Bool("joins", true, "also begin every capture of the corpus at each of its packets, and lose some of them")
 	verbose := flag.Bool("v", false, "print what went wrong")
 	flag.Parse()
 	b := &bench{out: os.Stdout, rig: newRig(), verbose: *verbose, good: true}
@@ -54,7 +54,9 @@ func main() {
 		os.Exit(2)
 	}
 	if *joins {
-		b.joins(corpus.All(), 1)
+		all := corpus.All()
+		b.joins(all, 1)
+		b.holes(all, 12)
 	}
 	if !b.good {
 		os.Exit(1)

@@ -8,7 +8,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(V
 FUZZTIME ?= 30s
 TALLY := $(GO) run ./deploy/ci/tally -skips deploy/ci/skips.txt
 
-.PHONY: help build build-all demo test race lint generate generate-check conformance loss bench bench-detect fuzz street nightly clean
+.PHONY: help build build-all demo test race lint generate generate-check conformance loss bench bench-detect fuzz street street-big nightly clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -31,7 +31,11 @@ race: ## the same under the race detector
 	$(GO) test -race -json ./... | WEIR_RACE=1 $(TALLY)
 
 street: build ## real binaries, real servers and clients in network namespaces (root)
+	cd deploy/street/peers/grpc && CGO_ENABLED=0 $(GO) build -o ../../../../bin/street-grpc .
 	WEIR_STREET=1 $(GO) test -count=1 -json ./deploy/street/... ./deploy/demo | $(TALLY)
+
+street-big: build ## the large bodies of the street, 5 GB each (root; some minutes)
+	WEIR_STREET=1 WEIR_STREET_BIG=1 $(GO) test -count=1 -timeout 30m -json -run TestDifferentialLarge ./deploy/street | $(TALLY)
 
 lint: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l sensor analyzer proto deploy); test -z "$$out" || { echo "gofmt would change: $$out"; exit 1; }
@@ -62,7 +66,7 @@ bench-detect: ## the detection benchmark: a world of 10,000 principals (WORLD=se
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) deploy/ci/fuzz.sh
 
-nightly: lint race conformance loss street ## everything, for hours: an hour of fuzzing for each target
+nightly: lint race conformance loss street street-big ## everything, for hours: an hour of fuzzing for each target
 	FUZZTIME=1h deploy/ci/fuzz.sh
 	$(MAKE) bench
 

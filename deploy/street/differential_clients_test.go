@@ -42,7 +42,7 @@ func (l *lab) asks(kinds, mark string, simple, old bool) (all []ask) {
 			path := fmt.Sprintf("/%s/%s?%d", kind, name, n)
 			if kind == "files" {
 				path = "/files/" + name
-				l.must(os.Symlink(fmt.Sprintf("size-%d", n), filepath.Join(l.dir, "files", name)))
+				l.must(os.Symlink(l.sized(n), filepath.Join(l.dir, "files", name)))
 			}
 			all = append(all, ask{method, path, body, chunked})
 		}
@@ -89,9 +89,11 @@ var speakers = []speaker{
 	{"nghttp upgrade", "upgrade", true, false, 1, nghttp("-u")},
 }
 
+func (l *lab) bodyName(n int) string { return filepath.Join(l.dir, fmt.Sprintf("body-%d", n)) }
+
 // bodyFile gives a file of a size.
 func (l *lab) bodyFile(n int) string {
-	file := filepath.Join(l.dir, fmt.Sprintf("body-%d", n))
+	file := l.bodyName(n)
 	if _, err := os.Stat(file); err != nil {
 		l.must(os.WriteFile(file, bytes.Repeat([]byte("b"), n), 0o644))
 	}
@@ -125,7 +127,7 @@ func (s *scene) curlConfig(version, addr string, all []ask) []byte {
 		if i > 0 {
 			config.WriteString("next\n")
 		}
-		fmt.Fprintf(&config, "url = \"http://%s%s\"\n%s\noutput = /dev/null\nsilent\nshow-error\nmax-time = 30\nwrite-out = \"%%{size_download}\\n\"\n", addr, a.Path, version)
+		fmt.Fprintf(&config, "url = \"http://%s%s\"\n%s\noutput = /dev/null\nsilent\nshow-error\nmax-time = 75\nwrite-out = \"%%{size_download}\\n\"\n", addr, a.Path, version)
 		switch {
 		case a.Method == http.MethodHead:
 			config.WriteString("head\n")

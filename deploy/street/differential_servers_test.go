@@ -194,6 +194,9 @@ func (l *lab) haproxyServer() server {
 	return server{"haproxy", addrs[0], addrs[1], "", "fixed chunked trailer status up", joined(log, behind.rows)}
 }
 
+// sized is the name of a file of a size.
+func (*lab) sized(size int64) string { return fmt.Sprintf("size-%d", size) }
+
 // fileSizes are the sizes of the files that nginx and nghttpd give away.
 var fileSizes = []int64{0, 1, 1460, 8192, 16384, 65537, 1_000_000}
 
@@ -206,7 +209,7 @@ func (l *lab) files() string {
 		l.must(os.Chmod(d, 0o755)) // nginx may drop to another user
 	}
 	for _, size := range append([]int64{bigSize()}, fileSizes...) {
-		file := filepath.Join(dir, fmt.Sprintf("size-%d", size))
+		file := filepath.Join(dir, l.sized(size))
 		l.must(os.WriteFile(file, nil, 0o644))
 		l.must(os.Truncate(file, size))
 	}

@@ -2,20 +2,7 @@
 
 package street
 
-import (
-	"os"
-	"testing"
-)
-
-// big is WEIR_STREET_BIG=1: bodies of 5 GB.
-func big() bool { return os.Getenv("WEIR_STREET_BIG") == "1" }
-
-func bigSize() int64 {
-	if big() {
-		return 5_000_000_000
-	}
-	return 300_000_000
-}
+import "testing"
 
 // pair runs one client against one server, and gives the check of it: the sensor against the server's
 // log, and against the bytes that the client received. Checks come when all pairs have run.

@@ -41,9 +41,9 @@ func (p *Parser) flooded() {
 func (p *Parser) stepBlock(b []byte) int {
 	f := p.frame
 	if p.need > 0 {
-		n := copy(p.scratch[f.prefix()-p.need:f.prefix()], b)
+		n := copy(p.scratch[f.prefix()-int(p.need):f.prefix()], b)
 		p.take(n)
-		if p.need -= n; p.need == 0 {
+		if p.need -= uint8(n); p.need == 0 {
 			p.prefix(p.scratch[:f.prefix()])
 		}
 		return n

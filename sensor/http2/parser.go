@@ -49,7 +49,6 @@ type Parser struct {
 	frame    frame
 	left     int    // payload still to come
 	pad      int    // padding at its end
-	need     int    // bytes at its begin that say where what it carries stands
 	begin    int64  // of the frame
 	maxFrame int32  // what the other side announced, or 0
 	high     uint32 // the highest stream known
@@ -61,6 +60,7 @@ type Parser struct {
 
 	state     state
 	use       use
+	need      uint8 // bytes at the payload's begin that say where what it carries stands
 	got       uint8 // bytes in scratch, or of the preface
 	scratch   [frameHeader]byte
 	torn      bool // what scratch holds has holes
@@ -248,11 +248,11 @@ func (p *Parser) enter(flaw flaw) {
 			p.loseTable() // what stands in it is not read
 			return
 		}
-		p.use, p.need = toBlock, f.prefix()
+		p.use, p.need = toBlock, uint8(f.prefix())
 		p.enterBlock()
 	case flaw != sound:
 	case f.kind == typeData:
-		p.use, p.need = toHandler, f.prefix()
+		p.use, p.need = toHandler, uint8(f.prefix())
 	case f.kind == typeReset, f.kind == typeSettings, f.kind == typeGoAway:
 		p.use, p.torn = toScratch, false
 	}

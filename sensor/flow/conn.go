@@ -282,9 +282,12 @@ func (t *Tracker) remove(c *conn, why stream.End) {
 		for side := stream.A; side <= stream.B; side++ {
 			st.seq[c.end0(side)] = c.lane(side).seq(c.lane(side).off)
 		}
+		st.alias = c.alias
 		t.table.replace(c.hash, c.ref, st.ref)
+		t.aliased(&c.alias, &c.key, func(h uint32) { t.table.replace(h, c.ref, st.ref) })
 	default:
 		t.table.remove(c.hash, c.ref)
+		t.aliased(&c.alias, &c.key, func(h uint32) { t.table.remove(h, c.ref) })
 	}
 	t.n.Closed[why&7]++
 	t.conns.put(c)
@@ -314,6 +317,10 @@ func (t *Tracker) newConn(h uint32, k *key, st *stub, s *packet.Segment, srcLow 
 	t.n.Opened++
 	if st != nil {
 		t.table.replace(h, st.ref, c.ref)
+		if c.alias = st.alias; !c.alias.on {
+			t.begun(k, c.ref)
+		}
+		t.aliased(&c.alias, k, func(h uint32) { t.table.replace(h, st.ref, c.ref) })
 	} else {
 		c.out.Mid = true
 		t.n.Mid++

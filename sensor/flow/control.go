@@ -175,7 +175,7 @@ func (t *Tracker) proves(c *conn, side stream.Side, s *packet.Segment) bool {
 
 // reuse ends a connection and begins the one whose SYNs wait on it, with a segment of it if s is not nil.
 func (t *Tracker) reuse(c *conn, s *packet.Segment) {
-	k, h, at := c.key, c.hash, t.now
+	k, h, at, other := c.key, c.hash, t.now, c.alias
 	cl := stream.A
 	if c.flags&reuseB != 0 {
 		cl = stream.B
@@ -207,6 +207,11 @@ func (t *Tracker) reuse(c *conn, s *packet.Segment) {
 	st := t.newStub(&t.half, h, &k)
 	t.table.insert(h, st.ref)
 	t.n.HalfOpenSeen++
+	t.begun(&k, st.ref)
+	if a := other.key(&k); other.on && t.lookup(a.hash(t.seed), &a) == 0 {
+		st.alias = other
+		t.table.insert(a.hash(t.seed), st.ref)
+	}
 	st.seq, st.state, st.first, st.client, st.at = next.seq, next.state, next.first, next.client, at
 	if s != nil {
 		_, srcLow, _ := t.keyOf(s)

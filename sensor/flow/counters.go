@@ -23,6 +23,7 @@ type Counters struct {
 	Opened       uint64    // connections with state of their own
 	Mid          uint64    // of those, picked up in the middle
 	Yielded      uint64    // connections left to the Tracker that saw them first
+	Joined       uint64    // flows whose directions carry different VLAN or tunnel ids
 	Silent       uint64    // of those, ended without any byte: the sink never heard of them
 	Closed       [8]uint64 // ended, by stream.End; index 0: by Drop
 
@@ -104,6 +105,7 @@ func (n *Counters) Each(f func(name string, value uint64)) {
 	f("mid", n.Mid)
 	f("silent", n.Silent)
 	f("yielded", n.Yielded)
+	f("joined", n.Joined)
 	for end, name := range [...]string{stream.EndNone: "dropped", stream.EndFIN: "fin", stream.EndRST: "rst",
 		stream.EndIdle: "idle", stream.EndEvicted: "evicted", stream.EndReuse: "reuse", stream.EndCapture: "capture"} {
 		f("closed_"+name, n.Closed[end])

@@ -32,6 +32,7 @@ type Tracker struct {
 	ticked uint32 // tick the others know of
 
 	table  table
+	halves []uint32 // refs of flows that were begun lately, by their ends alone; nil until a frame has a VLAN or tunnel id
 	conns  connSlab
 	stubs  stubSlab
 	fresh  connList // no bytes beyond the handshake yet: given up first

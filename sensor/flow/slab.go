@@ -117,6 +117,7 @@ type stub struct {
 	prev, next uint32    // refs
 	at         int64     // when it was made
 	seq        [2]uint32 // handshake: initial sequence number; closed: the one after the last byte; yielded: claim and wait
+	alias      alias
 	state      uint8
 	first      uint8 // end that sent the first segment
 	client     uint8 // end that is the client
@@ -214,6 +215,7 @@ type conn struct {
 	out                stream.Conn
 	hash               uint32
 	claim              uint32 // of the flow, among Owners
+	alias              alias
 }
 
 // flags of a conn.

@@ -27,6 +27,7 @@ func (t *Tracker) newStub(l *stubList, h uint32, k *key) *stub {
 // dropStub forgets a stub.
 func (t *Tracker) dropStub(st *stub) {
 	t.table.remove(st.hash, st.ref)
+	t.aliased(&st.alias, &st.key, func(h uint32) { t.table.remove(h, st.ref) })
 	t.freeStub(st)
 }
 
@@ -43,6 +44,7 @@ func (t *Tracker) freeStub(st *stub) {
 // unknown reads a segment of no connection we know.
 func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 	switch {
+	case t.join(h, k, srcLow, s):
 	case s.Flags&packet.RST != 0:
 		t.n.StraySegments++
 		t.n.Dropped.AfterClose += uint64(wireLen(s))
@@ -50,6 +52,7 @@ func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 		st := t.newStub(&t.half, h, k)
 		t.table.insert(h, st.ref)
 		t.n.HalfOpenSeen++
+		t.begun(k, st.ref)
 		st.begin(srcLow, s)
 		if s.PayloadLen > 0 { // RFC 7413: data in the SYN
 			t.promote(st, srcLow, s)
@@ -63,6 +66,7 @@ func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 			st.state, st.first = stubMid|stubGuess0|stubGuess1, uint8(endOf(srcLow))
 			st.seq[st.first], st.seq[1-st.first] = s.Seq-1, s.Ack-1
 			st.seen = 1 << st.first
+			t.begun(k, st.ref)
 		}
 	case s.Flags&packet.ACK == 0:
 		t.n.Dropped.NoAck += uint64(wireLen(s))
@@ -74,6 +78,7 @@ func (t *Tracker) unknown(h uint32, k *key, srcLow bool, s *packet.Segment) {
 			return
 		}
 		c := t.newConn(h, k, nil, s, srcLow, claim)
+		t.begun(k, c.ref)
 		t.connSegment(c, c.sideOf(srcLow), s)
 	}
 }
@@ -135,7 +140,7 @@ func (t *Tracker) stubSegment(st *stub, srcLow bool, s *packet.Segment) {
 	case s.Flags&packet.ACK == 0:
 		t.n.Dropped.NoAck += uint64(wireLen(s))
 	case farSeq && farAck: // not this handshake: it went nowhere, and its place is taken
-		h, k := st.hash, st.key
+		h, k := t.own(st, s)
 		t.dropStub(st)
 		t.unknown(h, &k, srcLow, s)
 	case farSeq || farAck: // what is left of an earlier connection, such as its challenge ACK
@@ -151,7 +156,7 @@ func (t *Tracker) stubSegment(st *stub, srcLow bool, s *packet.Segment) {
 func (t *Tracker) midSegment(st *stub, i int, s *packet.Segment) {
 	switch {
 	case s.Flags&packet.SYN != 0:
-		h, k := st.hash, st.key
+		h, k := t.own(st, s)
 		t.dropStub(st)
 		t.unknown(h, &k, i == 0, s)
 	case s.Flags&packet.RST != 0:
@@ -255,7 +260,7 @@ func (t *Tracker) closedSegment(st *stub, srcLow bool, s *packet.Segment) {
 			return
 		}
 	}
-	h, k := st.hash, st.key
+	h, k := t.own(st, s)
 	t.dropStub(st)
 	t.unknown(h, &k, srcLow, s)
 }

@@ -91,8 +91,14 @@ func (t *Tracker) lookup(h uint32, k *key) uint32 {
 		if s.ref == 0 {
 			return 0
 		}
-		if s.hash == h && *t.keyAt(s.ref) == *k {
-			return s.ref
+		if s.hash == h {
+			found := t.keyAt(s.ref)
+			if *found == *k {
+				return s.ref
+			}
+			if a := t.aliasAt(s.ref); a.on && a.key(found) == *k {
+				return s.ref
+			}
 		}
 	}
 }
@@ -128,14 +134,14 @@ func (tb *table) put(s slot) {
 	tb.slots[i] = s
 }
 
-// find gives the place of a ref that is in the table.
+// find gives the place of a ref that is in the table, under the hash of one of its keys.
 func (tb *table) find(h, ref uint32) uint32 {
 	mask := uint32(len(tb.slots) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
-		switch tb.slots[i].ref {
-		case ref:
+		switch tb.slots[i] {
+		case slot{h, ref}:
 			return i
-		case 0:
+		case slot{}:
 			panic("BUG: flow table lost an entry")
 		}
 	}

@@ -285,7 +285,13 @@ func (l *lab) across(name string, args ...string) *process {
 func (s *scene) client(name string, args ...string) string {
 	s.t.Helper()
 	p := s.across(name, args...)
-	code := s.wait(p)
+	select {
+	case <-p.done:
+	case <-s.ctx.Done():
+		p.kill()
+		s.t.Fatalf("%s does not end", p.cmd)
+	}
+	code := p.cmd.ProcessState.ExitCode()
 	s.running = slices.DeleteFunc(s.running, func(x *process) bool { return x == p }) // one that is over
 	if code != 0 {
 		s.fault("%s exits with %d: %s %s", p.cmd, code, tail(p.log.Bytes()), tail(p.out.Bytes()))

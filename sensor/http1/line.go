@@ -37,9 +37,9 @@ var (
 )
 
 // methods that may be found in the middle of a line, after the last byte of a body. Elsewhere any
-// token will do.
-var methods = [...]string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE",
-	"PROPFIND", "REPORT", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "QUERY"}
+// token will do. One that ends like another stands before it.
+var methods = [...]string{"GET", "POST", "PUT", "PROPPATCH", "ORDERPATCH", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE",
+	"PROPFIND", "REPORT", "MKCOL", "COPY", "MOVE", "UNLOCK", "LOCK", "M-SEARCH", "SEARCH", "QUERY"}
 
 // trimLine takes the line end and trailing blanks off.
 func trimLine(line []byte) []byte {

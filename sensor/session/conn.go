@@ -23,6 +23,7 @@ type conn struct {
 	interim *call // that had a 1xx and waits for the real one
 	early   *call // a response that came before its request was handed on
 
+	closing  bool    // Close has come
 	nest     *mux    // after an Upgrade: the HTTP/2 connection in the tunnel
 	hidden   *hidden // nil until a request had a body
 	doubt    bool    // a request's framing can be read in several ways
@@ -72,7 +73,7 @@ func (k *conn) reset(s *Session, c *stream.Conn) {
 	k.upload, k.reply, k.interim, k.early = nil, nil, nil, nil
 	k.untrusted, k.pipelined, k.owed, k.doubt = c.Mid, false, 0, false
 	k.claimed, k.found = 0, 0
-	k.nest = nil
+	k.nest, k.closing = nil, false
 	if k.hidden != nil {
 		k.hidden.reset(k)
 	}
@@ -181,10 +182,13 @@ func (k *conn) finish(side stream.Side, time int64, end stream.End) {
 	if h.over {
 		return
 	}
+	if k.client != stream.Unknown && side != k.client && h.unseen() && h.parser.Adrift() && !k.half[k.client].over && !k.closing {
+		return // what the client sent beyond its request may yet be told of: it ends with the connection
+	}
 	h.over = true
 	h.letGo()
-	if h.unseen() && h.side != k.client {
-		h.parser.Charge()
+	if h.side != k.client && k.client != stream.Unknown {
+		k.answered(k.half[k.client].end)
 	}
 	h.parser.Close(end == stream.EndFIN)
 	if k.nest != nil {

@@ -20,8 +20,10 @@ func (h *half) Head(_ *http1.Parser, m *http1.Message) http1.Context {
 // request begins an exchange.
 func (h *half) request(m *http1.Message) {
 	k := h.k
-	k.know(h.side)
-	k.answered()
+	if k.know(h.side); h.side != k.client { // both sides ask: what the server says so is nothing
+		return
+	}
+	k.answered(m.Offset)
 	k.s.n.Requests++
 	if t := k.adopted(m, h); t != nil {
 		k.upload = t
@@ -30,7 +32,7 @@ func (h *half) request(m *http1.Message) {
 	}
 	t := k.s.newCall(k, k.client)
 	k.s.describeRequest(t, m, h.seq(m.Offset), 0)
-	t.blind = h.lost
+	t.blind = h.lost || h.behind(m)
 	if m.Minor < 0 {
 		k.half[h.side.Other()].parser.Bare()
 	}
@@ -42,7 +44,9 @@ func (h *half) request(m *http1.Message) {
 // response finds the exchange that a response completes, or begins an orphan.
 func (h *half) response(m *http1.Message) http1.Context {
 	k := h.k
-	k.know(h.side.Other())
+	if k.know(h.side.Other()); h.side == k.client {
+		return http1.Context{}
+	}
 	t, contradicts := k.answers(m, h)
 	if t == nil {
 		if m.Interim() {
@@ -65,7 +69,7 @@ func (h *half) response(m *http1.Message) http1.Context {
 		k.interim = t
 		return c
 	}
-	if m.Status == 101 && t.h2c && offers(field(m, "upgrade")) {
+	if m.Status == 101 && (t.h2c || t.orphan) && offers(field(m, "upgrade")) {
 		k.upgrade(t, m)
 		return c
 	}

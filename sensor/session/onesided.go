@@ -19,7 +19,7 @@ func (k *conn) awaits() bool {
 		return false
 	}
 	t := k.queue[k.head]
-	if t.isConnect || t.hasAck && k.half[k.client.Other()].tardy(t) {
+	if t.isConnect || t.blind || t.hasAck && k.half[k.client.Other()].tardy(t) {
 		return false
 	}
 	k.reply, k.interim = k.take(k.head), nil
@@ -32,12 +32,17 @@ func (h *half) tardy(t *call) bool {
 	return ok && h.end <= asked
 }
 
-// answered ends the answer of an unseen server before the next request.
-func (k *conn) answered() {
-	if h := &k.half[k.client.Other()]; h.unseen() && h.parser.Adrift() {
-		h.parser.Charge()
-		h.parser.Land()
+// answered ends the answer of an unseen server before the next request, which begins at an offset, or before the end. If
+// bytes of the client lie between, there may have been another request in them, and nobody can say whose answer it is.
+func (k *conn) answered(next int64) {
+	h := &k.half[k.client.Other()]
+	if !h.unseen() || !h.parser.Adrift() {
+		return
 	}
+	if t := k.reply; t != nil && t.requestOver && !t.cut && next < t.end+minRequest {
+		h.parser.Charge()
+	}
+	h.parser.Land()
 }
 
 // uploaded gives a response nobody was seen to ask for the bytes of an unseen client since the one before.

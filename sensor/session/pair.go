@@ -98,6 +98,13 @@ func (k *conn) answersAfterLoss(m *http1.Message, client, server *half, ack int6
 	return nil
 }
 
+// behind says whether, on a connection joined in its middle, the client sent other bytes before its first request with
+// the same ACK number: it pipelined, and the first answer may be that of a request that was not seen.
+func (h *half) behind(m *http1.Message) bool {
+	return h.k.c.Mid && h.parser.Messages() <= 1 && m.Offset > h.begin && m.Mark.HasAck &&
+		(m.Mark.Offset < m.Offset || m.Mark.HasPrev && m.Mark.Prev == m.Mark.Ack)
+}
+
 // next says whether the server had received all before the request, and nothing of it, with the last
 // byte before the response.
 func (k *conn) next(t *call, m *http1.Message, client *half) bool {
@@ -153,6 +160,12 @@ func begins(b []byte, text string) bool {
 	return string(b[:n]) == text[:n]
 }
 
+// complains says whether b begins with the status line of an answer that may come unasked.
+func complains(b []byte) bool {
+	const at = len("HTTP/1.1 ")
+	return len(b) >= at+3 && (string(b[at:at+3]) == "408" || string(b[at:at+3]) == "400")
+}
+
 // putBack makes a request that was taken the first of the queue again.
 func (k *conn) putBack(t *call) {
 	if k.head == 0 {
@@ -169,7 +182,7 @@ func (h *half) steer(c *stream.Chunk) {
 	t := h.k.reply
 	ack, known := h.k.half[h.side.Other()].at(c.Ack, c.HasAck)
 	if t != nil && known && ack < t.end+minRequest {
-		if !t.answered && t.total.responseBody == 0 && begins(c.Data, "HTTP/1.") {
+		if !t.answered && t.total.responseBody == 0 && begins(c.Data, "HTTP/1.") && !complains(c.Data) {
 			h.k.reply = nil // a 1xx was lost, and here is the answer
 			h.k.putBack(t)
 			h.parser.Retract()

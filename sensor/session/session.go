@@ -191,8 +191,9 @@ func (s *Session) Close(c *stream.Conn, time int64, end stream.End) {
 	s.tick(time)
 	switch k := c.State.(type) {
 	case *conn:
-		k.finish(stream.A, time, end)
-		k.finish(stream.B, time, end)
+		k.closing = true
+		k.finish(max(k.client, stream.A), time, end)
+		k.finish(max(k.client, stream.A).Other(), time, end)
 		k.settle()
 		s.drop(k)
 		c.State = nil

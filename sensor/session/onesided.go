@@ -19,7 +19,7 @@ func (k *conn) awaits() bool {
 		return false
 	}
 	t := k.queue[k.head]
-	if t.isConnect || t.blind || t.hasAck && k.half[k.client.Other()].tardy(t) {
+	if t.isConnect || t.blind || t.cut || !t.requestOver || k.half[k.client].end >= t.end+minRequest || t.hasAck && k.half[k.client.Other()].tardy(t) {
 		return false
 	}
 	k.reply, k.interim = k.take(k.head), nil

@@ -117,7 +117,7 @@ func (k *conn) next(t *call, m *http1.Message, client *half) bool {
 
 // lose gives up the requests before the i-th: their responses were lost.
 func (k *conn) lose(i int) {
-	for k.head < i {
+	for n := i - k.head; n > 0; n-- { // an empty queue begins anew
 		t := k.take(k.head)
 		if t.requestOver {
 			k.s.end(t)

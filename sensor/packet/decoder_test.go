@@ -159,7 +159,12 @@ func TestReasons(t *testing.T) {
 		{"vxlan bad inner tcp", tEth, vx(patch(good, 8+46, 0)), packet.NotTCP},
 		{"dns on the teredo port", tEth, eth(0x0800, ip4(17, udp(3544, 3544, cat([]byte{0, 1, 1, 0}, make([]byte, 60))))), packet.NotTCP},
 		{"gtp echo", tEth, eth(0x0800, ip4(17, udp(2152, 2152, cat([]byte{0x32, 1}, make([]byte, 20))))), packet.NotTCP},
-		{"gre routing", tEth, eth(0x0800, ip4(47, gre(0x4000, 0x0800, make([]byte, 40)))), packet.NotTCP},
+		{"gre routes without end", tEth, eth(0x0800, ip4(47, gre(0x4000, 0x0800, bytes.Repeat([]byte{0, 1, 0, 4}, 20)))), packet.Malformed},
+		{"gre version 2", tEth, eth(0x0800, ip4(47, gre(2, 0x0800, make([]byte, 40)))), packet.NotTCP},
+		{"gpe oam", tEth, eth(0x0800, ip4(17, udp(1, 4790, cat([]byte{0x0d, 0, 0, 3, 0, 0, 1, 0}, e4)))), packet.NotTCP},
+		{"gpe mpls", tEth, eth(0x0800, ip4(17, udp(1, 4790, cat([]byte{0x0c, 0, 0, 5, 0, 0, 1, 0}, e4)))), packet.NotTCP},
+		{"no known extension header", tEth, eth(0x86dd, ip6(253, cat([]byte{6, 0, 0, 0, 0, 0, 0, 0}, seg))), packet.NotTCP},
+		{"no next header", tEth, eth(0x86dd, ip6(59, seg)), packet.NotTCP},
 	} {
 		d := packet.NewDecoder(packet.DecoderConfig{})
 		s := packet.Segment{Seq: 1}

@@ -170,7 +170,8 @@ func looksEthernet(b []byte, wire int) bool {
 	switch be16(b[12:]) {
 	case etherIPv4, etherIPv6:
 		return len(b) > 14 && (b[14]>>4 == 4 || b[14]>>4 == 6)
-	case etherVLAN, etherService, etherQinQ, etherPPPoE, etherMPLS, etherVNTag, etherCMD, etherETag:
+	case etherVLAN, etherService, etherQinQ, etherQinQ2, etherPPPoE, etherMPLS, etherVNTag, etherRTag, etherCMD, etherETag,
+		etherTTag:
 		return true
 	}
 	return false

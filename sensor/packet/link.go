@@ -15,6 +15,8 @@ const (
 	etherPPPoE    = 0x8864
 	etherPPP      = 0x880b
 	etherCMD      = 0x8909 // Cisco metadata (security group tag)
+	etherTTag     = 0x8988 // Cisco timestamp, left in what a fabric mirrors on its way out
+	etherRTag     = 0xf1c1 // IEEE 802.1CB
 	etherService  = 0x88a8 // IEEE 802.1ad
 	etherERSPAN   = 0x88be // types I and II
 	etherERSPAN3  = 0x22eb
@@ -70,9 +72,9 @@ func (d *Decoder) network(w *walk, kind uint16) Reason {
 			return d.ipv6(w)
 		case etherVLAN, etherService, etherQinQ, etherQinQ2:
 			n = 4
-		case etherVNTag:
+		case etherVNTag, etherRTag:
 			n = 6
-		case etherCMD, etherETag:
+		case etherCMD, etherETag, etherTTag:
 			n = 8
 		default:
 			return d.other(w, kind)

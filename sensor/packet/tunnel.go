@@ -7,6 +7,7 @@ const (
 	portGTPU        = 2152
 	portTeredo      = 3544
 	portVXLAN       = 4789
+	portVXLANGPE    = 4790
 	portGeneve      = 6081
 	portVXLANKernel = 8472
 )
@@ -56,7 +57,7 @@ func (d *Decoder) transport(w *walk, proto byte) Reason {
 	return d.gre(w)
 }
 
-// GRE header bits, RFC 2784, 2890 and, for version 1, RFC 2637.
+// GRE header bits, RFC 2784, 2890, for source routes RFC 1701 and, for version 1, RFC 2637.
 const (
 	greChecksum = 0x8000
 	greRouting  = 0x4000
@@ -73,11 +74,11 @@ func (d *Decoder) gre(w *walk) Reason {
 	}
 	bits, kind := be16(w.data), be16(w.data[2:])
 	version := bits & greVersion
-	if bits&greRouting != 0 || version > 1 || version == 1 && kind != etherPPP {
+	if version > 1 || version == 1 && (kind != etherPPP || bits&greRouting != 0) {
 		return NotTCP
 	}
 	n := 4
-	if bits&greChecksum != 0 {
+	if bits&(greChecksum|greRouting) != 0 {
 		n += 4
 	}
 	key := n
@@ -89,6 +90,9 @@ func (d *Decoder) gre(w *walk) Reason {
 	}
 	if version == 1 && bits&greAck != 0 {
 		n += 4
+	}
+	if bits&greRouting != 0 {
+		n = routed(w.data, n)
 	}
 	if len(w.data) < n {
 		return w.short(n)
@@ -110,6 +114,18 @@ func (d *Decoder) gre(w *walk) Reason {
 		return NotTCP
 	}
 	return d.network(w, kind)
+}
+
+// routed gives where the source routes of a GRE header end that begin at n: each has a family, an offset and a length, the
+// last one is empty (RFC 1701).
+func routed(b []byte, n int) int {
+	for len(b) >= n+4 {
+		length := int(b[n+3])
+		if n += 4 + length; length == 0 {
+			return n
+		}
+	}
+	return n + 4
 }
 
 // greID gives the tunnel's id in a GRE key. NVGRE (RFC 7637) keeps a hash of the flow in the low 8
@@ -172,6 +188,8 @@ func (d *Decoder) udp(w *walk) Reason {
 	switch {
 	case dst == portVXLAN || dst == portVXLANKernel:
 		r = d.vxlan(w)
+	case dst == portVXLANGPE:
+		r = d.gpe(w)
 	case dst == portGeneve:
 		r = d.geneve(w)
 	case dst == portGTPU || src == portGTPU:
@@ -204,6 +222,42 @@ func (d *Decoder) vxlan(w *walk) Reason {
 	w.tunnel = be32(b[4:]) >> 8
 	w.skip(8)
 	return d.ethernet(w)
+}
+
+// gpe reads VXLAN with the generic protocol extension (draft-ietf-nvo3-vxlan-gpe section 3), and a service header
+// in it (RFC 8300 section 2).
+func (d *Decoder) gpe(w *walk) Reason {
+	b := w.data
+	const flagVNI, flagProtocol, flagOAM, version, ip4, ip6, ethernet, service = 0x08, 0x04, 0x01, 0x30, 1, 2, 3, 4
+	if b[0]&(flagVNI|flagOAM|version) != flagVNI || b[1]|b[2]|b[7] != 0 {
+		return NotTCP
+	}
+	n, next := 8, byte(ethernet)
+	if b[0]&flagProtocol != 0 {
+		next = b[3]
+	}
+	if next == service && len(b) >= 12 {
+		n += int(b[9]&0x3f) << 2
+		next = b[11]
+	}
+	switch {
+	case n > len(b):
+		return NotTCP
+	case next == ethernet && looksEthernet(b[n:], w.wire-n):
+	case (next == ip4 || next == ip6) && len(b) > n && (b[n]>>4 == 4 || b[n]>>4 == 6):
+	default:
+		return NotTCP
+	}
+	if r := d.enter(w); r != OK {
+		return r
+	}
+	w.mirror = true
+	w.tunnel = be32(b[4:]) >> 8
+	w.skip(n)
+	if next == ethernet {
+		return d.ethernet(w)
+	}
+	return d.raw(w)
 }
 
 // geneve reads Geneve (RFC 8926 section 3.4); control packets (O) carry no traffic.

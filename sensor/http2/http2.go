@@ -21,9 +21,10 @@ type Begin uint8
 
 // The begins.
 const (
-	AtPreface Begin = iota + 1 // with the connection preface: a client's
-	AtFrame                    // with a frame: a server's
-	Joined                     // in its middle: frames are sought, and the table is unknown
+	AtPreface    Begin = iota + 1 // with the connection preface: a client's
+	AtFrame                       // with a frame: a server's
+	AfterPreface                  // a client's, behind the preface
+	Joined                        // in its middle: frames are sought, and the table is unknown
 )
 
 // Mark is what the caller knows of the segment that carried some bytes; a Parser only remembers it.

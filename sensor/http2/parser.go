@@ -76,6 +76,9 @@ type Parser struct {
 
 // Reset makes the Parser ready for a new side whose next byte stands at offset.
 func (p *Parser) Reset(h Handler, how Begin, offset int64, l Limits) {
+	if p.seek != nil {
+		clear(p.seek.buf)
+	}
 	p.noSeek()
 	p.release()
 	clear(p.fields[:cap(p.fields)])
@@ -85,6 +88,8 @@ func (p *Parser) Reset(h Handler, how Begin, offset int64, l Limits) {
 	switch how {
 	case AtPreface:
 		p.state, p.whole = inPreface, true
+	case AfterPreface:
+		p.whole = true
 	case AtFrame:
 	case Joined:
 		p.verified = false

@@ -159,6 +159,7 @@ func (p *Parser) closeSeek() {
 	s.at, s.chains = s.last, s.chains[:0]
 	p.forget(s)
 	p.noSeek()
+	clear(s.buf) // it may hold a credential
 	p.offset = s.last
 }
 

@@ -28,7 +28,10 @@ func (s *Session) describeStream(t *call, b *http2.Block, seq, stream uint32) {
 		case len(f.Name) > 0 && f.Name[0] == ':':
 			switch string(f.Name) {
 			case ":method":
-				m.Method = f.Value
+				if m.Method = f.Value; !isMethod(f.Value) {
+					m.Method = nil
+					m.Anomalies.Add(exchange.BadRequestLine)
+				}
 			case ":path":
 				path = f.Value
 			case ":authority":
@@ -69,6 +72,17 @@ func (s *Session) describeStream(t *call, b *http2.Block, seq, stream uint32) {
 	if t.grpc = grpc; grpc {
 		t.x.Operation = operationOf(t.x.Path)
 	}
+}
+
+// isMethod says whether a text may be a method: a short token, as for HTTP/1.
+func isMethod(v []byte) bool {
+	const longest = 24 // UPDATEREDIRECTREF has 17 letters
+	for _, c := range v {
+		if c <= ' ' || c >= 0x7f || bytes.IndexByte([]byte(`"(),/:;<=>?@[\]{}`), c) >= 0 {
+			return false
+		}
+	}
+	return len(v) > 0 && len(v) <= longest
 }
 
 var hostName = []byte("host")
@@ -125,7 +139,7 @@ func (s *Session) describeTrailers(t *call, b *http2.Block) {
 		}
 		t.x.GRPCStatus = int16(code)
 		const permissionDenied, unauthenticated = 7, 16
-		if (code == permissionDenied || code == unauthenticated) && !t.orphan && t.x.Part == 0 {
+		if (code == permissionDenied || code == unauthenticated) && t.grpc && !t.orphan && t.x.Part == 0 && t.total.responseBody == 0 {
 			s.id = t.id // as 401 and 403: the server did not accept what was shown
 			s.resolver.Refused(&s.id)
 			t.own(&s.id)

@@ -24,11 +24,6 @@ func (k *mux) find(id uint32) *call {
 
 // open makes the call of a stream. Beyond the bounds it is not told of, and nil is given.
 func (k *mux) open(id uint32) *call {
-	if id&1 == 1 {
-		k.opened = max(k.opened, id)
-	} else {
-		k.pushed = max(k.pushed, id)
-	}
 	if len(k.calls) >= k.s.cfg.MaxStreams {
 		k.makeRoom()
 	}
@@ -129,6 +124,7 @@ func (w *way) request(b *http2.Block) {
 	k := w.k
 	if t := k.find(b.Stream); t != nil {
 		if !t.described && b.Kind != http2.Trailer {
+			k.opened = max(k.opened, b.Stream)
 			k.adopt(t, b, w)
 			return
 		}
@@ -141,6 +137,7 @@ func (w *way) request(b *http2.Block) {
 		k.s.n.MisdirectedFrames++
 		return
 	}
+	k.opened = max(k.opened, b.Stream)
 	t := k.open(b.Stream)
 	if t == nil {
 		return
@@ -176,8 +173,9 @@ func (k *mux) adopt(t *call, b *http2.Block, w *way) {
 	if t.look != nil { // it did not know what was asked for
 		t.look.Release()
 		t.look = nil
-		k.s.look(t)
-		t.look.Gap(t.total.responseBody)
+		if k.s.look(t); t.look != nil {
+			t.look.Gap(t.total.responseBody)
+		}
 	}
 }
 
@@ -189,6 +187,7 @@ func (w *way) promise(b *http2.Block) {
 		return
 	}
 	parent := k.find(b.Stream)
+	k.pushed = max(k.pushed, b.Promised)
 	t := k.open(b.Promised)
 	if t == nil {
 		return
@@ -307,9 +306,19 @@ func (w *way) End(_ *http2.Parser, id uint32) {
 	}
 }
 
+// maxWaiting bounds the calls of a connection that are over but for their request.
+const maxWaiting = 64
+
+// mayCome says whether the request of a call that is over may be found yet: frames of the client are sought, or what it
+// sent is not here so far, for the two directions of a capture may be out of step.
+func (k *mux) mayCome(t *call) bool {
+	w := &k.way[k.client]
+	return w.shown > 0 && !w.over && (w.parser.Seeking() || !k.aimless && t.stream&1 == 1 && t.stream > k.opened)
+}
+
 // over ends a call, unless its request may be found yet.
 func (k *mux) over(t *call) {
-	if !t.described && t.x.Part == 0 && !t.waiting && k.way[k.client].based && k.way[k.client].parser.Seeking() {
+	if !t.described && t.x.Part == 0 && !t.waiting && k.waiting < maxWaiting && k.mayCome(t) {
 		t.waiting = true
 		k.waiting++
 		return
@@ -334,10 +343,25 @@ func (w *way) Reset(_ *http2.Parser, id uint32, code uint32) {
 		t.spoilt = t.spoilt || !t.responseOver
 	}
 	if k.client == stream.Unknown || w.side == k.client && !t.responseOver {
-		t.reset = true
+		k.linger(t)
 		return
 	}
 	k.end(t)
+}
+
+// linger lets a call that the client gave up live on, for what is on its way. Only the last ones do: a client may give up
+// as many as it likes.
+func (k *mux) linger(t *call) {
+	if t.reset {
+		return
+	}
+	t.reset = true
+	at := k.nResets % uint(len(k.resets))
+	if old := k.calls[k.resets[at]]; old != nil && old.reset && k.client != stream.Unknown {
+		k.end(old)
+	}
+	k.resets[at] = t.stream
+	k.nResets++
 }
 
 // GoAway implements http2.Handler: streams beyond the last one are not served.

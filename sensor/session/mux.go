@@ -29,6 +29,8 @@ type mux struct {
 	pushed  uint32           // and of the server
 	ended   [32]uint32       // streams that ended last
 	nEnded  uint
+	resets  [32]uint32 // streams that the client gave up last
+	nResets uint
 	served  uint32 // the highest stream that a GOAWAY said is served
 	waiting int    // calls that are over but for their request, which may be found yet
 	stray   uint64 // body bytes of streams that nobody opened, or beyond the bound
@@ -62,6 +64,7 @@ func (s *Session) newMux(c *stream.Conn, client stream.Side) *mux {
 	}
 	k.s, k.c, k.client, k.outer, k.last = s, c, client, nil, nil
 	k.opened, k.pushed, k.stray, k.aimless = 0, 0, 0, false
+	k.resets, k.nResets = [32]uint32{}, 0
 	k.ended, k.nEnded, k.served, k.waiting = [32]uint32{}, 0, 1<<31, 0
 	for i := stream.A; i <= stream.B; i++ {
 		w := &k.way[i]
@@ -77,6 +80,7 @@ func (s *Session) newMux(c *stream.Conn, client stream.Side) *mux {
 func (w *way) start(how http2.Begin, offset int64, seq uint32) {
 	if how == http2.Joined {
 		w.k.aimless = true
+		w.lostAt = max(w.k.s.now, 1)
 	}
 	w.based, w.base, w.begin, w.end = true, seq-uint32(offset), offset, offset
 	w.parser.Reset(w, how, offset, w.k.s.frameLimits())
@@ -84,7 +88,8 @@ func (w *way) start(how http2.Begin, offset int64, seq uint32) {
 
 // frameLimits are the bounds of a parser of frames.
 func (s *Session) frameLimits() http2.Limits {
-	return http2.Limits{BlockBytes: s.cfg.MaxHeader, Seek: &s.seek}
+	// As many fields as of HTTP/1: a client must not hide its credential behind cheap ones.
+	return http2.Limits{BlockBytes: s.cfg.MaxHeader, Fields: 1 << 14, FieldBytes: 1 << 20, Seek: &s.seek}
 }
 
 // maxSeekers bounds the parsers that keep many bytes while they look for frames: 18 MiB in all. maxJoining bounds the
@@ -197,7 +202,7 @@ func (k *mux) end(t *call) {
 // endWaiting ends the calls that waited for their request to be found: frames of the client are read again.
 func (k *mux) endWaiting() {
 	for _, t := range k.inOrder() {
-		if t.waiting {
+		if t.waiting && !k.mayCome(t) {
 			k.end(t)
 		}
 	}

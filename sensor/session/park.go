@@ -71,7 +71,7 @@ func (s *Session) heard(k *conn) {
 
 // parkIdle parks the connections that rest.
 func (s *Session) parkIdle() {
-	for k := s.quiet.first; k != nil && s.now-k.at >= parkAfter; k = s.quiet.first {
+	for k := s.quiet.first; k != nil && (s.now-k.at >= parkAfter || k.at > s.now+leap); k = s.quiet.first {
 		if k.rests() {
 			s.park(k)
 			continue

@@ -224,6 +224,10 @@ func (s *Session) advance(t *call) {
 		k.end(t) // nothing is on its way any more
 		return
 	}
+	if k, is := t.on.(*conn); is && t == k.early && t.responseOver { // it waited for its request
+		s.end(t)
+		return
+	}
 	if t.worthPart() {
 		s.tell(t, false)
 		return

@@ -43,13 +43,13 @@ func (k *conn) sniff(c *stream.Chunk) (m *mux, held bool) {
 		h.held += copy(h.first[h.held:], c.Data)
 		return nil, true
 	}
-	if h.shown < scentBytes {
+	if h.shown < scentBytes && c.Conn.Client != c.Side.Other() {
 		if i := h.preface(c.Data); i >= 0 {
 			rest := *c
 			rest.Data, rest.Offset, rest.Seq = c.Data[i:], c.Offset+int64(i), c.Seq+uint32(i)
 			h.end += int64(i)
 			h.parser.Data(c.Data[:i], http1.Mark{Time: c.Time, Offset: c.Offset})
-			m = k.turn(c.Side, c.Side, http2.AtFrame, rest.Offset)
+			m = k.turn(c.Side, c.Side, http2.AfterPreface, rest.Offset)
 			if len(rest.Data) > 0 {
 				m.feed(&rest)
 			}
@@ -94,8 +94,23 @@ func (h *half) settings(b []byte) (n int, is bool) {
 	return len(b), false
 }
 
-// preface follows the connection preface and gives the position after it, -1 if b does not reach that.
+// led says whether a side begins with what a load balancer puts before a connection (the PROXY protocol, in text or
+// binary), as far as b shows.
+func (h *half) led(b []byte) bool {
+	if h.shown < int64(len(h.first)) {
+		copy(h.first[h.shown:], b)
+	}
+	n := min(int64(len(h.first)), h.shown+int64(len(b)))
+	return begins(h.first[:n], "PROXY ") || begins(h.first[:n], "\r\n\r\n\x00\r\nQU")
+}
+
+// preface follows the connection preface and gives the position after it, -1 if b does not reach that. It is the first
+// thing a side says, or what a load balancer puts before it is: elsewhere, as in a field or a body, it means nothing.
 func (h *half) preface(b []byte) int {
+	if !h.led(b) && (h.shown != int64(h.matched) || !bytes.HasPrefix(b, []byte(http2.Preface[h.matched:])[:min(len(b), len(http2.Preface)-h.matched)])) {
+		h.matched = 0
+		return -1
+	}
 	for i := 0; i < len(b); i++ {
 		if h.matched == 0 {
 			j := bytes.IndexByte(b[i:], http2.Preface[0])
@@ -161,7 +176,10 @@ func (k *conn) upgrade(t *call, m *http1.Message) {
 	t.x.Version = "2"
 	t.x.Anomalies.Add(exchange.Upgraded)
 	n.calls[1], n.opened = t, 1
-	k.reply, k.upload, k.interim = nil, nil, nil
+	k.reply, k.interim = nil, nil
+	if k.upload == t {
+		k.upload = nil
+	}
 	client := &k.half[k.client]
 	server := &n.way[k.client.Other()]
 	server.start(http2.AtFrame, m.HeadEnd, k.half[k.client.Other()].seq(m.HeadEnd))

@@ -66,6 +66,7 @@ func TestDifferentialAborted(t *testing.T) {
 	tries := 0
 	l.scene(func(s *scene) {
 		tries++
+		var checks []func()
 		for i, c := range []struct {
 			name     string
 			two, rst bool
@@ -85,14 +86,20 @@ func TestDifferentialAborted(t *testing.T) {
 			case <-s.ctx.Done():
 				t.Fatalf("%s: the server does not end", c.name)
 			}
-			x := s.one(mark)
-			if x == nil {
-				continue
-			}
-			told, handed := int64(x.HttpResponseBodySize), sent.Load()+int64(len(filler)) // the last piece may have gone in part
-			if told < c.read || told > handed || x.HttpResponseStatusCode != 200 || x.Coverage == weirv1.Coverage_COVERAGE_COMPLETE {
-				s.fault("%s: the client read %d bytes, the server handed on %d: %v", c.name, c.read, handed, x)
-			}
+			handed := sent.Load() + int64(len(filler)) // the last piece may have gone in part
+			checks = append(checks, func() {
+				x := s.one(mark)
+				if x == nil {
+					return
+				}
+				told := int64(x.HttpResponseBodySize)
+				if told < c.read || told > handed || x.HttpResponseStatusCode != 200 || x.Coverage == weirv1.Coverage_COVERAGE_COMPLETE {
+					s.fault("%s: the client read %d bytes, the server handed on %d: %v", c.name, c.read, handed, x)
+				}
+			})
+		}
+		for _, check := range checks {
+			check()
 		}
 	})
 }

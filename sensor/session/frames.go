@@ -22,14 +22,11 @@ func (k *mux) find(id uint32) *call {
 	return t
 }
 
-// open makes the call of a stream. Beyond the bounds it is not told of, and nil is given.
+// open makes the call of a stream. Beyond the bounds older streams of the same connection make room, so that nobody can
+// take another one's.
 func (k *mux) open(id uint32) *call {
-	if len(k.calls) >= k.s.cfg.MaxStreams {
+	if n := len(k.calls); n >= k.s.cfg.MaxStreams || k.s.calls >= k.s.cfg.MaxCalls && n > fewStreams {
 		k.makeRoom()
-	}
-	if len(k.calls) >= k.s.cfg.MaxStreams || k.s.calls >= k.s.cfg.MaxCalls {
-		k.s.n.UntrackedStreams++
-		return nil
 	}
 	t := k.s.newCall(k, k.client)
 	t.stream = id
@@ -45,16 +42,14 @@ func (k *mux) open(id uint32) *call {
 	return t
 }
 
-// makeRoom ends the oldest streams of a connection that has too many, if a loss may have hidden their ends.
+// fewStreams are open on any connection without asking.
+const fewStreams = 16
+
+// makeRoom takes the oldest quarter of a connection's streams back to stubs.
 func (k *mux) makeRoom() {
-	if !k.aimless || k.client == stream.Unknown {
-		return
-	}
 	list := k.inOrder()
 	for _, t := range list[:(len(list)+3)/4] {
-		t.x.Anomalies.Add(exchange.TooManyStreams)
-		t.spoilt = true
-		k.end(t)
+		k.shelve(t)
 	}
 }
 
@@ -68,14 +63,14 @@ func (k *mux) late(id uint32) bool {
 
 // headless makes the call of a stream whose request was not seen; nil if there can be none.
 func (k *mux) headless(w *way, id uint32) *call {
+	if t := k.unshelve(id); t != nil {
+		return t
+	}
 	if k.late(id) {
 		k.s.n.MisdirectedFrames++
 		return nil
 	}
 	t := k.open(id)
-	if t == nil {
-		return nil
-	}
 	t.spoilt = true
 	k.s.exchangeID(t, w.base+uint32(w.parser.Offset()), id, nil)
 	k.s.disown(t)
@@ -122,7 +117,11 @@ func (w *way) neutral(id uint32) *call {
 // request takes a block of the client: it begins a stream, or ends its body with trailers.
 func (w *way) request(b *http2.Block) {
 	k := w.k
-	if t := k.find(b.Stream); t != nil {
+	t := k.find(b.Stream)
+	if t == nil {
+		t = k.unshelve(b.Stream)
+	}
+	if t != nil {
 		if !t.described && b.Kind != http2.Trailer {
 			k.opened = max(k.opened, b.Stream)
 			k.adopt(t, b, w)
@@ -138,10 +137,7 @@ func (w *way) request(b *http2.Block) {
 		return
 	}
 	k.opened = max(k.opened, b.Stream)
-	t := k.open(b.Stream)
-	if t == nil {
-		return
-	}
+	t = k.open(b.Stream)
 	k.s.n.Requests++
 	if b.Kind == http2.Trailer { // of a request that was lost
 		k.s.exchangeID(t, w.base+uint32(b.Offset), b.Stream, nil)
@@ -189,9 +185,6 @@ func (w *way) promise(b *http2.Block) {
 	parent := k.find(b.Stream)
 	k.pushed = max(k.pushed, b.Promised)
 	t := k.open(b.Promised)
-	if t == nil {
-		return
-	}
 	k.s.n.Requests++
 	k.s.describeStream(t, b, w.base+uint32(b.Offset), b.Promised)
 	t.x.Anomalies.Add(exchange.Pushed)
@@ -286,7 +279,9 @@ func (w *way) End(_ *http2.Parser, id uint32) {
 	k := w.k
 	t := k.find(id)
 	if t == nil {
-		return
+		if t = k.unshelve(id); t == nil {
+			return
+		}
 	}
 	t.last = k.s.now
 	if k.client == stream.Unknown {
@@ -385,8 +380,15 @@ func (w *way) Setting(_ *http2.Parser, id uint16, value uint32) {
 	}
 }
 
-// Lost implements http2.Handler.
+// Lost implements http2.Handler: of every open stream something may be missing.
 func (w *way) Lost(*http2.Parser) {
-	w.lostAt = w.k.s.now
-	w.k.aimless = true
+	k := w.k
+	w.lostAt = k.s.now
+	k.aimless = true
+	for _, t := range k.calls {
+		if over := w.side == k.client && t.requestOver || w.side != k.client && t.responseOver; !over {
+			t.spoilt = true
+			t.x.Anomalies.Add(exchange.Resync)
+		}
+	}
 }

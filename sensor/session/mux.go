@@ -4,6 +4,7 @@ package session
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/weir-project/weir/sensor/exchange"
@@ -25,6 +26,7 @@ type mux struct {
 
 	calls   map[uint32]*call // by stream
 	last    *call            // looked up last
+	shelf   map[uint32]stub  // streams that made room for others
 	opened  uint32           // the highest stream of the client that was seen
 	pushed  uint32           // and of the server
 	ended   [32]uint32       // streams that ended last
@@ -167,7 +169,14 @@ func (k *mux) settle() {
 		k.guess()
 	}
 	for _, t := range k.inOrder() {
+		if t.answered && !t.responseOver && !t.isConnect {
+			t.spoilt = true
+			t.x.Anomalies.Add(exchange.PrematureClose)
+		}
 		k.end(t)
+	}
+	for _, id := range slices.Sorted(maps.Keys(k.shelf)) {
+		k.end(k.unshelve(id))
 	}
 }
 
@@ -214,6 +223,8 @@ func (k *mux) forget() {
 		k.s.free(t)
 	}
 	clear(k.calls)
+	k.s.shelved -= len(k.shelf)
+	clear(k.shelf)
 	k.last = nil
 }
 

@@ -70,6 +70,7 @@ type Session struct {
 	n         Counters
 	now       int64
 	calls     int // open ones
+	shelved   int // streams that made room for others
 	joining   int // connections that may be HTTP/2
 	seek      http2.Budget
 	freeConns []*conn

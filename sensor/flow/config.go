@@ -17,7 +17,7 @@ const (
 
 // Config bounds a Tracker. A field that is zero or negative gets its default.
 type Config struct {
-	MaxConns    int // connections with state of their own, about 500 B each; default 262,144
+	MaxConns    int // connections with state of their own, about 520 B each; default 262,144
 	MaxHalfOpen int // handshakes and lately closed connections together, about 100 B each; default 262,144
 
 	FlowBytes    int // out-of-order bytes held per connection, in buffers as allocated; default 2 MiB

@@ -194,7 +194,7 @@ func (t *Tracker) settle(c *conn) {
 	case c.flags&resetPending != 0 && t.now-c.resetAt >= resetWait:
 		t.end(c, stream.EndRST)
 		return
-	case c.list != &t.shut && (t.last(c, stream.A) || t.last(c, stream.B)):
+	case (c.lanes[0].state|c.lanes[1].state)&laneFinished != 0 && c.list != &t.shut && (t.last(c, stream.A) || t.last(c, stream.B)):
 		c.flags &^= young
 		t.requeue(c, &t.shut)
 	}

@@ -13,7 +13,9 @@ import (
 func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 	old := c.last
 	c.last = t.now
-	c.lane(side).shown = true
+	if l := c.lane(side); !l.shown {
+		t.shows(c, l)
+	}
 	if (old^t.now)>>lruGrain != 0 {
 		if t.member != nil && !t.holds(c, side) {
 			t.yields(c, s)
@@ -55,6 +57,14 @@ func (t *Tracker) connSegment(c *conn, side stream.Side, s *packet.Segment) {
 		t.fin(c, side, seq+uint32(wireLen(s)))
 	}
 	t.settle(c)
+}
+
+// shows notes that a side was seen.
+func (t *Tracker) shows(c *conn, l *lane) {
+	l.shown = true
+	if c.list == &t.shut {
+		t.requeue(c, &t.live)
+	}
 }
 
 // requeue puts a connection at the busy end of a list.
@@ -177,6 +187,10 @@ func (t *Tracker) settle(c *conn) {
 			if l.state&(laneFIN|laneFinished) == laneFIN && l.off >= l.fin {
 				l.state |= laneFinished
 				t.tellFinish(c, side, t.now)
+				if !c.lane(side.Other()).shown { // it will not be seen to be done
+					c.flags &^= young
+					t.requeue(c, &t.shut)
+				}
 			}
 		}
 	}
@@ -194,9 +208,6 @@ func (t *Tracker) settle(c *conn) {
 	case c.flags&resetPending != 0 && t.now-c.resetAt >= resetWait:
 		t.end(c, stream.EndRST)
 		return
-	case (c.lanes[0].state|c.lanes[1].state)&laneFinished != 0 && c.list != &t.shut && (t.last(c, stream.A) || t.last(c, stream.B)):
-		c.flags &^= young
-		t.requeue(c, &t.shut)
 	}
 	_, a := c.lanes[0].hole()
 	_, b := c.lanes[1].hole()
@@ -208,11 +219,6 @@ func (t *Tracker) settle(c *conn) {
 	default:
 		t.holed.remove(c)
 	}
-}
-
-// last says that a side is done and that the other one will not be seen to be.
-func (t *Tracker) last(c *conn, side stream.Side) bool {
-	return c.lane(side).state&laneFinished != 0 && !c.lane(side.Other()).shown
 }
 
 // end ends a connection: what is held goes out, then Close.

@@ -79,10 +79,31 @@ func (p *Parser) stepFirst(b []byte) int {
 func (p *Parser) keep(b []byte) {
 	p.offset += int64(len(b))
 	p.headLen += int64(len(b))
-	if room := p.limits.HeaderBytes - len(p.buf); room < len(b) {
+	if room := p.room(len(b)); room < len(b) {
 		b = b[:room]
 	}
 	p.buf = append(p.buf, b...)
+}
+
+// room is how much more of a head may be kept, of n bytes.
+func (p *Parser) room(n int) int {
+	l := p.limits.Large
+	if l != nil && !p.large && len(p.buf)+n > smallHead {
+		if l.large >= l.Max {
+			return max(0, smallHead-len(p.buf))
+		}
+		l.large++
+		p.large = true
+	}
+	return p.limits.HeaderBytes - len(p.buf)
+}
+
+// settleLarge gives the place of a large head back when it is over.
+func (p *Parser) settleLarge() {
+	if p.large && len(p.buf) == 0 {
+		p.large = false
+		p.limits.Large.large--
+	}
 }
 
 // allowed says whether the first line just parsed may begin a message here.

@@ -103,11 +103,22 @@ type Handler interface {
 	Lost(p *Parser)
 }
 
+// Budget bounds what several Parsers of one goroutine keep of heads that are not complete: at most Max of them keep more
+// than 4 KiB. It is not for use by more than one goroutine.
+type Budget struct {
+	Max   int
+	large int
+}
+
+// smallHead is what a Parser keeps of a head without asking.
+const smallHead = 4 << 10
+
 // Limits bound what a Parser keeps. Zero values mean the defaults.
 type Limits struct {
-	HeaderBytes int // of one head: the rest is counted, not read; 64 KiB
-	Headers     int // fields of one head that are handed on; as many as fit the default of HeaderBytes
-	ChunkLine   int // bytes of a chunk-size line with its extensions; 16 KiB
+	HeaderBytes int     // of one head: the rest is counted, not read; 64 KiB
+	Large       *Budget // of all Parsers; nil: each has its own bound alone
+	Headers     int     // fields of one head that are handed on; as many as fit the default of HeaderBytes
+	ChunkLine   int     // bytes of a chunk-size line with its extensions; 16 KiB
 }
 
 func (l Limits) withDefaults() Limits {

@@ -60,6 +60,7 @@ type Parser struct {
 	torn     bool // the line being sought in may lack its begin
 	bare     bool // a body without a status line may come
 	broken   bool // the framing was refused: UntilClose has no orderly end
+	large    bool // what is kept of a head is large, and counts in Limits.Large
 	scout    bool // reads heads only, in what another Parser takes for a body
 }
 
@@ -76,6 +77,8 @@ const maxMarks = 8
 // Reset makes the Parser ready for a new side. With mid the side was joined in its middle and the
 // first message is sought.
 func (p *Parser) Reset(h Handler, role Role, mid bool, l Limits) {
+	p.buf = p.buf[:0]
+	p.settleLarge()
 	*p = Parser{handler: h, limits: l.withDefaults(), role: role, state: atStart,
 		buf: p.buf[:0], folded: p.folded[:0], msg: Message{Fields: p.msg.Fields[:0]}}
 	if cap(p.buf) > keptBuffer {
@@ -116,6 +119,7 @@ func (p *Parser) Data(b []byte, m Mark) {
 	for len(b) > 0 {
 		b = b[p.step(b):]
 	}
+	p.settleLarge()
 }
 
 // step reads some of b and says how much. Every step either consumes bytes or changes the state

@@ -36,6 +36,7 @@ func (p *Parser) Follow(scout *Parser, offset, heads int64) {
 	p.state, p.begin, p.beginMark, p.start, p.eol = scout.state, scout.begin, scout.beginMark, scout.start, scout.eol
 	p.marks, p.nMarks, p.torn, p.next = scout.marks, scout.nMarks, scout.torn, scout.next
 	p.buf, scout.buf = scout.buf, p.buf
+	p.large, scout.large = scout.large, p.large
 	scout.ScoutFrom(p.offset)
 	p.handler.End(p, tail)
 }

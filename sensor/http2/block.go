@@ -87,11 +87,29 @@ func (p *Parser) collect(b []byte) {
 	if p.block.Cut {
 		return
 	}
+	if len(p.buf)+len(b) > smallSought && !p.mayCollect() {
+		p.flooded()
+		return
+	}
 	if room := p.limits.BlockBytes - len(p.buf); len(b) > room {
 		b = b[:room]
 		p.flooded()
 	}
 	p.buf = append(p.buf, b...)
+}
+
+// mayCollect asks for room to collect a large block.
+func (p *Parser) mayCollect() bool {
+	l := p.limits.Blocks
+	if l == nil || p.large {
+		return true
+	}
+	if l.large >= l.Max {
+		return false
+	}
+	l.large++
+	p.large = true
+	return true
 }
 
 // gapBlock notes that n bytes of a header block frame were not seen. Padding may be missing.
@@ -175,6 +193,10 @@ func (p *Parser) hand(raw []byte) {
 
 // release clears the fragments, which may hold a credential.
 func (p *Parser) release() {
+	if p.large {
+		p.large = false
+		p.limits.Blocks.large--
+	}
 	clear(p.buf)
 	if p.buf = p.buf[:0]; cap(p.buf) > keptBuffer {
 		p.buf = nil

@@ -106,6 +106,7 @@ type Limits struct {
 	FieldBytes  int     // of one header block as decoded; 256 KiB
 	Fields      int     // of one header block that are handed on; 256
 	Seek        *Budget // of all Parsers that look for frames; nil: each has its own bound alone
+	Blocks      *Budget // of all Parsers that collect a header block in pieces; likewise
 	TableBytes  int     // of the dynamic table, sizes as in RFC 7541 section 4.1; 64 KiB. Slots beyond are unknown
 }
 
@@ -123,7 +124,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Budget bounds what several Parsers of one goroutine keep while they look for frames: of those that keep much, up to
+// Budget bounds what several Parsers of one goroutine keep of bytes that are not complete: of those that keep much, up to
 // 70 KiB each, at most Max do; others keep 4 KiB.
 type Budget struct {
 	Max   int

@@ -64,6 +64,7 @@ type Parser struct {
 	got       uint8 // bytes in scratch, or of the preface
 	scratch   [frameHeader]byte
 	torn      bool // what scratch holds has holes
+	large     bool // the block in buf is large, and counts in Limits.Blocks
 	open      bool // a block began and has not ended
 	nameless  bool // the open block is a promise of a stream that is not known
 	unsure    bool // frames were sought once

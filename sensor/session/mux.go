@@ -91,13 +91,14 @@ func (w *way) start(how http2.Begin, offset int64, seq uint32) {
 // frameLimits are the bounds of a parser of frames.
 func (s *Session) frameLimits() http2.Limits {
 	// As many fields as of HTTP/1: a client must not hide its credential behind cheap ones.
-	return http2.Limits{BlockBytes: s.cfg.MaxHeader, Fields: 1 << 14, FieldBytes: 1 << 20, Seek: &s.seek}
+	return http2.Limits{BlockBytes: s.cfg.MaxHeader, Fields: 1 << 14, FieldBytes: 1 << 20, Seek: &s.seek, Blocks: &s.blocks}
 }
 
 // maxSeekers bounds the parsers that keep many bytes while they look for frames: 18 MiB in all. maxJoining bounds the
 // connections that are taken for HTTP/2 by a segment alone, and have shown no more.
 const (
 	maxSeekers = 256
+	maxBlocks  = 512 // header blocks of more than 4 KiB that are collected at one time: 32 MiB
 	maxJoining = 1024
 )
 

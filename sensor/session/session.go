@@ -73,6 +73,8 @@ type Session struct {
 	shelved   int // streams that made room for others
 	joining   int // connections that may be HTTP/2
 	seek      http2.Budget
+	blocks    http2.Budget
+	heads     http1.Budget
 	freeConns []*conn
 	freeMuxes []*mux
 	freeCalls []*call
@@ -100,7 +102,7 @@ type ignored struct{}
 
 // New makes a Session that hands exchanges to sink. The keys make every id.
 func New(cfg Config, keys *keyhash.Keys, sink exchange.Sink) *Session {
-	s := &Session{cfg: cfg.withDefaults(), keys: keys, sink: sink, seek: http2.Budget{Max: maxSeekers}}
+	s := &Session{cfg: cfg.withDefaults(), keys: keys, sink: sink, seek: http2.Budget{Max: maxSeekers}, blocks: http2.Budget{Max: maxBlocks}, heads: http1.Budget{Max: maxBlocks}}
 	s.resolver = identity.NewResolver(keys, cfg.Identity)
 	s.templater = template.New(template.Config{Hash: keys.Objects.Object, MaxTemplates: cfg.Templates})
 	if cfg.Inspect {
@@ -294,4 +296,6 @@ func (s *Session) drop(k *conn) {
 }
 
 // limits are the parsers' bounds.
-func (s *Session) limits() http1.Limits { return http1.Limits{HeaderBytes: s.cfg.MaxHeader} }
+func (s *Session) limits() http1.Limits {
+	return http1.Limits{HeaderBytes: s.cfg.MaxHeader, Large: &s.heads}
+}

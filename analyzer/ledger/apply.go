@@ -102,7 +102,7 @@ func (p *Partition) applyExchange(x *weirv1.Exchange, end int64) {
 		exchange: [16]byte(x.ExchangeId), time: t, part: x.PartNumber, requests: x.RequestCount,
 		records: x.RecordCount, sensitive: x.SensitiveObjects,
 		response: x.HttpResponseBodySize, sent: x.HttpRequestBodySize,
-		bodyAt: x.ResponseBodyOffset, body: x.HttpResponseBodySize,
+		bodyAt: x.ResponseBodyOffset, sentAt: x.RequestBodyOffset,
 		requested: max(x.RequestedObjects, uint32(len(x.RequestedObjectHashes))), sequential: x.SequentialObjects,
 		status: uint16(x.HttpResponseStatusCode), port: uint16(x.ClientPort), rank: uint8(x.ObservationRank), extra: none,
 	}

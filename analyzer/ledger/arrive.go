@@ -209,7 +209,7 @@ func (p *Partition) first(m *minute, it *item) bool {
 	if it.marks&isRollup != 0 {
 		return true
 	}
-	if e := p.exchanges.get(it.exchange); e != nil && e.decided && e.expire > m.start {
+	if e := p.exchanges.get(it.exchange); e != nil && e.decided && e.expire(p.cfg.Lateness) > m.start {
 		return e.point == it.point && it.part >= e.next
 	}
 	x, ok := p.arrivals.exchanges[it.exchange]

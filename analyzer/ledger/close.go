@@ -81,19 +81,6 @@ func (p *Partition) keep(m *minute, q *part) []uint32 {
 		return p.kept
 	}
 	slices.SortFunc(p.kept, func(a, b uint32) int { return p.compare(m, m.items.at(a), m.items.at(b)) })
-	n := 0
-	for _, i := range p.kept {
-		it := m.items.at(i)
-		if n > 0 && it.marks&isRollup == 0 {
-			if was := m.items.at(p.kept[n-1]); was.marks&isRollup == 0 && was.exchange == it.exchange && was.part == it.part {
-				p.count.duplicates++
-				continue
-			}
-		}
-		p.kept[n] = i
-		n++
-	}
-	p.kept = p.kept[:n]
 	return p.kept
 }
 

@@ -14,6 +14,7 @@ var errShort = errors.New("ends early")
 type codec struct {
 	buf     []byte // writing: what was written; reading: what is left
 	writing bool
+	version byte // of the chunk
 	err     error
 	texts   []string          // told so far, each by its place in later uses
 	places  map[string]uint64 // writing

@@ -12,6 +12,7 @@ type counts struct {
 	principalsEvicted, pendingEvicted               uint64
 	endpointsEvicted, networksEvicted, textsRefused uint64
 	exchangesForgotten                              uint64
+	gapBytes                                        uint64 // of bodies that a late part will not fill any more
 }
 
 // Counters are the ledger's own numbers, in a fixed order.
@@ -23,6 +24,7 @@ func (p *Partition) Counters() []Counter {
 		{"evicted", "networks", c.networksEvicted},
 		{"evicted", "pending_principals", c.pendingEvicted},
 		{"evicted", "principals", c.principalsEvicted},
+		{"forgotten_gap_bytes", "several_gaps", c.gapBytes},
 		{"forgotten_exchanges", "table_full", c.exchangesForgotten},
 		{"late", "minute_closed", c.late},
 		{"late", "open_minutes_full", c.openFull},
@@ -40,6 +42,6 @@ func (p *Partition) Counters() []Counter {
 func (c *counts) fields() []*uint64 {
 	return []*uint64{
 		&c.late, &c.openFull, &c.duplicates, &c.badID, &c.badTime, &c.unknown, &c.excluded, &c.links, &c.linksRefused,
-		&c.principalsEvicted, &c.pendingEvicted, &c.endpointsEvicted, &c.networksEvicted, &c.textsRefused, &c.exchangesForgotten,
+		&c.principalsEvicted, &c.pendingEvicted, &c.endpointsEvicted, &c.networksEvicted, &c.textsRefused, &c.exchangesForgotten, &c.gapBytes,
 	}
 }

@@ -229,15 +229,37 @@ func (t *tally) fields(c *codec) {
 // fields of a remembered exchange; what is used only while a minute closes is not written.
 func (e *seen) fields(c *codec, points *pointCodec) {
 	c.i64(&e.last)
-	c.i64(&e.expire)
-	c.i64(&e.minute)
-	c.u64(&e.upTo)
+	if c.version == 1 {
+		e.first(c, points)
+		return
+	}
+	for _, r := range []*reach{&e.down, &e.up} {
+		for _, v := range []*uint64{&r.upTo, &r.hole.from, &r.hole.to} {
+			c.u64(v)
+		}
+		if r.hole.from > r.hole.to || r.hole.to > r.upTo {
+			c.fail(errors.New("a hole is not inside of what is counted"))
+		}
+	}
+	c.u64(&e.own)
+	c.u64(&e.have)
 	points.field(c, &e.point)
 	c.u32(&e.next)
 	c.flag(&e.done)
-	if !c.writing {
-		e.decided = true
-	}
+	c.flag(&e.told)
+	e.decided = true
+}
+
+// first reads what version 1 remembered: no hole, nothing of the request body.
+func (e *seen) first(c *codec, points *pointCodec) {
+	var expire, minute int64
+	c.i64(&expire)
+	c.i64(&minute)
+	c.u64(&e.down.upTo)
+	points.field(c, &e.point)
+	c.u32(&e.next)
+	c.flag(&e.done)
+	e.own, e.have, e.told, e.decided = e.down.upTo, ^uint64(0), true, true
 }
 
 func (r *route) fields(c *codec) {
@@ -250,8 +272,11 @@ func (p *Partition) itemFields(c *codec, m *minute, it *item, points *pointCodec
 	c.bytes(it.exchange[:])
 	c.bytes(it.client[:])
 	c.i64(&it.time)
-	for _, v := range []*uint64{&it.records, &it.guessed, &it.response, &it.sent, &it.bodyAt, &it.body, &it.sensitiveValues} {
+	for _, v := range []*uint64{&it.records, &it.guessed, &it.response, &it.sent, &it.bodyAt, &it.sentAt, &it.sensitiveValues} {
 		c.u64(v)
+	}
+	if c.version == 1 {
+		it.sentAt = 0 // there stood the response's size again
 	}
 	for _, v := range []*uint32{&it.requests, &it.accepted, &it.refused, &it.denied, &it.objects, &it.sensitive, &it.requested, &it.sequential, &it.unlisted, &it.token, &it.part} {
 		c.u32(v)
@@ -270,10 +295,10 @@ func (p *Partition) itemFields(c *codec, m *minute, it *item, points *pointCodec
 	c.u16(&it.port)
 	c.u16(&it.status)
 	c.u8(&it.rank)
-	marks := it.marks &^ isDropped
+	marks := it.marks &^ transient
 	c.u8(&marks)
 	if !c.writing {
-		it.marks, it.requestID, it.route, it.software = marks, m.keepText(id), m.routeOf(to), m.textOf(soft)
+		it.marks, it.requestID, it.route, it.software = marks&^transient, m.keepText(id), m.routeOf(to), m.textOf(soft)
 	}
 	m.extraFields(c, it)
 }

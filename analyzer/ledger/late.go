@@ -6,7 +6,7 @@ package ledger
 // closed minutes are not opened again.
 func (p *Partition) applyLate(m *minute) {
 	q, it := m.parts.at(0), m.items.at(0)
-	if it.marks&isRollup == 0 && !p.claim(m, it) {
+	if it.marks&isRollup == 0 && !p.claim(it) {
 		p.count.duplicates++
 		return
 	}
@@ -30,17 +30,19 @@ func (p *Partition) applyLate(m *minute) {
 }
 
 // claim decides on a late part at once: the point that is chosen stays chosen.
-func (p *Partition) claim(m *minute, it *item) bool {
-	at, e, fresh := p.exchanges.put(it.exchange)
-	it.entry = at
-	if fresh || !e.decided {
-		e.point, e.decided, e.minute = it.point, true, m.start
-	} else if e.point != it.point || it.part < e.next {
-		return false
+func (p *Partition) claim(it *item) bool {
+	at, e, _ := p.exchanges.put(it.exchange)
+	if !e.decided {
+		e.elect(it)
 	}
-	e.mark(it, p.cfg.Lateness)
-	p.expireAt(at, e.expire)
-	return true
+	down, up := e.down.take(it.bodyAt, it.response, &p.count.gapBytes), e.up.take(it.sentAt, it.sent, &p.count.gapBytes)
+	if e.point == it.point && e.lacks(it.part) {
+		e.count(it, false, down, up)
+	} else {
+		e.add(it, down, up)
+	}
+	p.expireAt(at, e.expire(p.cfg.Lateness))
+	return it.marks&isDropped == 0
 }
 
 // addLate adds late sums to today or to a closed day of the ring.

@@ -42,6 +42,9 @@ const (
 	inspected // looked through for sensitive fields
 	isDropped // judged to be a copy of what another point showed
 	isDenied  // 401, 403 or 407
+	isJudged  // of the point that was judged to count where rollups stand
+
+	transient = isDropped | isJudged
 )
 
 // item is one exchange part or one rollup waiting in an open minute. No pointers: texts, hashes and
@@ -51,8 +54,8 @@ type item struct {
 	client           [16]byte // 4-in-6 for IPv4
 	time             int64    // end of the part or of the rollup's window, Unix nanoseconds
 	records, guessed uint64   // guessed: the estimated part of records
-	response, sent   uint64   // bytes, heads included
-	bodyAt, body     uint64   // the response body's interval
+	response, sent   uint64   // body bytes
+	bodyAt, sentAt   uint64   // where they begin: offsets in the response body and in the request body
 	sensitiveValues  uint64
 	requests         uint32
 	accepted         uint32 // 2xx, 3xx
@@ -71,7 +74,7 @@ type item struct {
 	route            uint32 // of the minute's routes
 	software         uint32 // of the minute's texts
 	extra            uint32 // of the minute's extras, none where there is none
-	entry            uint32 // of the partition's exchanges, set when the minute closes
+	older            uint32 // the exchange's item before this one plus one, set when the minute closes
 	next             uint32 // the principal's item before this one
 	port, status     uint16
 	rank, marks      uint8
@@ -282,12 +285,12 @@ func (p *Partition) compare(m *minute, a, b *item) int {
 		cmp.Compare(a.response, b.response), cmp.Compare(a.objects, b.objects)); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.sent, b.sent), cmp.Compare(a.body, b.body), cmp.Compare(a.bodyAt, b.bodyAt),
+	return cmp.Or(cmp.Compare(a.sent, b.sent), cmp.Compare(a.sentAt, b.sentAt), cmp.Compare(a.bodyAt, b.bodyAt),
 		cmp.Compare(a.guessed, b.guessed), cmp.Compare(a.sensitiveValues, b.sensitiveValues),
 		cmp.Compare(a.accepted, b.accepted), cmp.Compare(a.refused, b.refused), cmp.Compare(a.denied, b.denied),
 		cmp.Compare(a.status, b.status), cmp.Compare(a.token, b.token), cmp.Compare(a.unlisted, b.unlisted),
 		cmp.Compare(a.requested, b.requested), cmp.Compare(a.sequential, b.sequential), cmp.Compare(a.sensitive, b.sensitive),
-		cmp.Compare(a.port, b.port), cmp.Compare(a.marks&^isDropped, b.marks&^isDropped), bytes.Compare(a.client[:], b.client[:]),
+		cmp.Compare(a.port, b.port), cmp.Compare(a.marks&^transient, b.marks&^transient), bytes.Compare(a.client[:], b.client[:]),
 		strings.Compare(m.softAt(a), m.softAt(b)), slices.Compare(m.list(a.hashes), m.list(b.hashes)),
 		slices.Compare(m.list(a.sensitiveHashes), m.list(b.sensitiveHashes)), bytes.Compare(m.textAt(a.requestID), m.textAt(b.requestID)),
 		m.compareExtras(a, b))

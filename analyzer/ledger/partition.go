@@ -69,6 +69,8 @@ type Partition struct {
 	// Room to work in.
 	tmp      [DayRing]float64
 	chosen   []uint32
+	group    []uint32 // one exchange's items
+	down, up gaps
 	order    []uint32
 	kept     []uint32
 	known    []uint32 // places of the closing minute's routes among endpoints, 0: not looked up

@@ -14,7 +14,7 @@ import (
 // A chunk is drawn in FORMAT.md.
 const (
 	chunkMagic   = "WLDG"
-	chunkVersion = 1
+	chunkVersion = 2 // written; 1 is read too
 	chunkBase    = 1
 	chunkChanges = 2
 	chunkHead    = len(chunkMagic) + 2
@@ -33,7 +33,7 @@ func (p *Partition) AppendChanges(dst []byte) []byte { return p.appendChunk(dst,
 func (p *Partition) appendChunk(dst []byte, kind byte) []byte {
 	from := len(dst)
 	dst = append(append(dst, chunkMagic...), chunkVersion, kind)
-	c := &codec{buf: dst, writing: true}
+	c := &codec{buf: dst, writing: true, version: chunkVersion}
 	p.chunk(c, kind == chunkBase)
 	p.settleChanges()
 	return binary.LittleEndian.AppendUint32(c.buf, crc32.Checksum(c.buf[from:], crc32.MakeTable(crc32.Castagnoli)))
@@ -81,12 +81,12 @@ func (p *Partition) restoreChunk(b []byte, first bool) error {
 	}
 	version, kind := body[len(chunkMagic)], body[len(chunkMagic)+1]
 	switch {
-	case version != chunkVersion:
+	case version != chunkVersion && version != 1:
 		return fmt.Errorf("version %d is not known", version)
 	case first != (kind == chunkBase) || kind != chunkBase && kind != chunkChanges:
 		return errors.New("a base is first and changes follow it")
 	}
-	c := &codec{buf: body[chunkHead:]}
+	c := &codec{buf: body[chunkHead:], version: version}
 	p.chunk(c, kind == chunkBase)
 	if c.err == nil && len(c.buf) > 0 {
 		c.err = fmt.Errorf("%d bytes too many", len(c.buf))
@@ -109,8 +109,10 @@ func (p *Partition) chunk(c *codec, whole bool) {
 	c.u32(&p.lastSerial)
 	p.totals.fields(c)
 	c.f64(&p.fresh)
-	for _, v := range p.count.fields() {
-		c.u64(v)
+	for i, v := range p.count.fields() {
+		if c.version > 1 || i < 15 {
+			c.u64(v)
+		}
 	}
 	p.textSection(c, whole)
 	points := p.pointSection(c)
@@ -292,7 +294,7 @@ func (p *Partition) closeTo(c *codec, closed int64) {
 	}
 	clear(p.expiring)
 	for _, at := range p.exchanges.index {
-		p.expireAt(at, p.exchanges.at(at).expire)
+		p.expireAt(at, p.exchanges.at(at).expire(p.cfg.Lateness))
 	}
 	p.forget()
 }

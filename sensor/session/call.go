@@ -40,11 +40,10 @@ type call struct {
 	h2c       bool   // it offers to go on with HTTP/2
 	table     uint32 // and the header table size it allows then; 0: the default
 	grpc      bool
-	unknown   bool   // some of its header fields are not known
-	reset     bool   // given up by RST_STREAM: what is still on its way counts
-	described bool   // its request was seen
-	waiting   bool   // over, unless its request is found yet
-	unseen    uint64 // bytes that its server sent, if nothing of the server is captured
+	unknown   bool // some of its header fields are not known
+	reset     bool // given up by RST_STREAM: what is still on its way counts
+	described bool // its request was seen
+	waiting   bool // over, unless its request is found yet
 
 	isHead, isConnect, bare     bool
 	orphan, answered            bool
@@ -113,7 +112,7 @@ func (t *call) own(id *identity.Identity) {
 
 // fresh says how many body bytes no part has told of.
 func (t *call) fresh() int64 {
-	return int64(t.total.requestBody - t.gone.requestBody + t.total.responseBody - t.gone.responseBody + t.unseen)
+	return int64(t.total.requestBody - t.gone.requestBody + t.total.responseBody - t.gone.responseBody)
 }
 
 // worthPart says whether a part would tell anything: bytes that moved since the last one.

@@ -35,7 +35,6 @@ type mux struct {
 	nResets uint
 	served  uint32 // the highest stream that a GOAWAY said is served
 	waiting int    // calls that are over but for their request, which may be found yet
-	found   uint64 // bytes of an unseen server that were given to streams
 	stray   uint64 // body bytes of streams that nobody opened, or beyond the bound
 	joining bool   // nothing but a segment speaks for HTTP/2
 	aimless bool   // a loss, or a begin in the middle: streams may be open that were not seen to begin
@@ -67,7 +66,7 @@ func (s *Session) newMux(c *stream.Conn, client stream.Side) *mux {
 	}
 	k.s, k.c, k.client, k.outer, k.last = s, c, client, nil, nil
 	k.opened, k.pushed, k.stray, k.aimless = 0, 0, 0, false
-	k.resets, k.nResets, k.found = [32]uint32{}, 0, 0
+	k.resets, k.nResets = [32]uint32{}, 0
 	k.ended, k.nEnded, k.served, k.waiting = [32]uint32{}, 0, 1<<31, 0
 	for i := stream.A; i <= stream.B; i++ {
 		w := &k.way[i]
@@ -124,9 +123,6 @@ func (w *way) feed(b []byte, gap int64, m http2.Mark, seq uint32, odd bool) {
 	w.end += int64(len(b)) + gap
 	w.shown += int64(len(b))
 	if gap > 0 {
-		if w.side == w.k.client.Other() && w.shown == 0 {
-			w.k.unseen(uint64(gap))
-		}
 		w.parser.Gap(gap)
 	} else {
 		w.parser.Data(b, m)
@@ -241,6 +237,9 @@ func (k *mux) shown() (client, server int64) {
 	return k.way[k.client].shown, k.way[k.client.Other()].shown
 }
 
+// telling implements link.
+func (k *mux) telling(*call) {}
+
 // know settles which side is the client. What was counted for the sides goes where it belongs.
 func (k *mux) know(client stream.Side) {
 	if k.client != stream.Unknown || client == stream.Unknown {
@@ -305,8 +304,6 @@ func (s *Session) dropMux(k *mux) {
 		}
 		w.parser.Reset(w, http2.AtFrame, 0, s.frameLimits()) // forgets what it read
 	}
-	s.n.LostBytes -= k.found
-	s.n.BodyBytes += k.found
 	s.n.BodyBytes -= k.stray
 	s.n.StrayBytes += k.stray
 	k.c, k.outer = nil, nil

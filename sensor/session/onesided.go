@@ -60,39 +60,3 @@ func (k *conn) uploaded(t *call) {
 	t.spoilt = true
 	t.x.Anomalies.Add(exchange.GapInBody)
 }
-
-// unseen gives bytes of a server that is not captured to the newest stream that is open. Of several at one time nobody
-// can say which one's they are; but whose, if all are the same one's.
-func (k *mux) unseen(n uint64) {
-	var newest *call
-	for _, t := range k.calls {
-		switch {
-		case newest == nil:
-			newest = t
-		case newest.x.PrincipalID != t.x.PrincipalID:
-			return
-		case t.stream > newest.stream:
-			newest = t
-		}
-	}
-	if newest == nil || !newest.described {
-		return
-	}
-	newest.unseen += n
-	k.s.moved(newest, false)
-}
-
-// telling implements link: bytes of a server of which nothing was seen are its answer. Had something been seen, they
-// would have been a loss, of whatever frames.
-func (k *mux) telling(t *call) {
-	n := t.unseen
-	if t.unseen = 0; n == 0 || k.way[k.client.Other()].shown > 0 {
-		return
-	}
-	k.found += n
-	t.total.responseBody += n
-	t.responseGap += n
-	t.total.gap += n
-	t.spoilt = true
-	t.x.Anomalies.Add(exchange.GapInBody)
-}

@@ -12,11 +12,10 @@ import (
 // diary writes down what a Parser says. Data and gaps in a row are one line, since how they are cut is
 // not part of the answer.
 type diary struct {
-	out   []string
-	run   string // the stream and kind of the open line
-	n     int64
-	hash  uint64
-	quiet bool
+	out  []string
+	run  string // the stream and kind of the open line
+	n    int64
+	hash uint64
 }
 
 func (d *diary) flush() {

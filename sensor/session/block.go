@@ -121,9 +121,19 @@ func (s *Session) describeAnswer(t *call, b *http2.Block) {
 		t.x.Anomalies.Add(exchange.UnknownSlot)
 	}
 	s.describeResponse(t, m)
+	if v := field(m, "content-length"); len(v) > 0 && len(v) <= 18 {
+		if n, err := strconv.ParseUint(string(v), 10, 62); err == nil {
+			t.declared = n + 1
+		}
+	}
 	if b.EndStream { // trailers only, as a gRPC call that fails at once is answered
 		s.describeTrailers(t, b)
 	}
+}
+
+// whole says whether an HTTP/2 response has all that it declared: a client that has it may leave before END_STREAM comes.
+func (t *call) whole() bool {
+	return t.responseOver || t.declared > 0 && t.total.responseBody+1 == t.declared
 }
 
 // describeTrailers fills in what follows a body.

@@ -40,10 +40,11 @@ type call struct {
 	h2c       bool   // it offers to go on with HTTP/2
 	table     uint32 // and the header table size it allows then; 0: the default
 	grpc      bool
-	unknown   bool // some of its header fields are not known
-	reset     bool // given up by RST_STREAM: what is still on its way counts
-	described bool // its request was seen
-	waiting   bool // over, unless its request is found yet
+	unknown   bool   // some of its header fields are not known
+	reset     bool   // given up by RST_STREAM: what is still on its way counts
+	described bool   // its request was seen
+	declared  uint64 // of an HTTP/2 response, Content-Length + 1; 0: none
+	waiting   bool   // over, unless its request is found yet
 
 	isHead, isConnect, bare     bool
 	orphan, answered            bool

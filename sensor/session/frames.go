@@ -335,7 +335,7 @@ func (w *way) Reset(_ *http2.Parser, id uint32, code uint32) {
 	const noError = 0 // the server answered and wants no more of the request, RFC 9113 section 8.1
 	if code != noError || !t.responseOver {
 		t.x.Anomalies.Add(exchange.StreamReset)
-		t.spoilt = t.spoilt || !t.responseOver
+		t.spoilt = t.spoilt || !t.whole()
 	}
 	if k.client == stream.Unknown || w.side == k.client && !t.responseOver {
 		k.linger(t)

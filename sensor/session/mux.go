@@ -170,7 +170,7 @@ func (k *mux) settle() {
 		k.guess()
 	}
 	for _, t := range k.inOrder() {
-		if t.answered && !t.responseOver && !t.isConnect {
+		if t.answered && !t.whole() && !t.isConnect {
 			t.spoilt = true
 			t.x.Anomalies.Add(exchange.PrematureClose)
 		}

@@ -24,6 +24,7 @@ type conn struct {
 	early   *call // a response that came before its request was handed on
 
 	closing  bool    // Close has come
+	back     bool    // it was taken for HTTP/2 by a segment, and was not
 	nest     *mux    // after an Upgrade: the HTTP/2 connection in the tunnel
 	hidden   *hidden // nil until a request had a body
 	doubt    bool    // a request's framing can be read in several ways
@@ -73,7 +74,7 @@ func (k *conn) reset(s *Session, c *stream.Conn) {
 	k.upload, k.reply, k.interim, k.early = nil, nil, nil, nil
 	k.untrusted, k.pipelined, k.owed, k.doubt = c.Mid, false, 0, false
 	k.claimed, k.found = 0, 0
-	k.nest, k.closing = nil, false
+	k.nest, k.closing, k.back = nil, false, false
 	if k.hidden != nil {
 		k.hidden.reset(k)
 	}
@@ -85,6 +86,9 @@ func (k *conn) feed(c *stream.Chunk, size int64) *mux {
 	h := &k.half[c.Side]
 	if !h.based {
 		h.based, h.base, h.begin, h.end = true, c.Seq-uint32(c.Offset), c.Offset, c.Offset
+		if c.Offset > 0 {
+			h.parser.At(c.Offset, 0)
+		}
 		h.heldMark = http2.Mark{Time: c.Time, Offset: c.Offset, Ack: c.Ack, HasAck: c.HasAck}
 	}
 	m, held := k.sniff(c)

@@ -122,6 +122,10 @@ func (s *Session) Chunk(c *stream.Chunk) (v stream.Verdict) {
 	defer s.contain(c.Conn, &v)
 	s.tick(c.Time)
 	m, _ := c.Conn.State.(*mux)
+	if m != nil && m.joining && speaks1(c.Data) {
+		s.goBack(m)
+		m = nil
+	}
 	if m == nil {
 		k := s.connOf(c.Conn)
 		if m = k.feed(c, size); m == nil {

@@ -56,7 +56,7 @@ func (k *conn) sniff(c *stream.Chunk) (m *mux, held bool) {
 			return m, false
 		}
 	}
-	if (k.c.Mid || h.parser.Rejected() || h.parser.Seeking()) && k.s.joining < maxJoining && http2.Likely(c.Data) {
+	if (k.c.Mid || h.parser.Rejected() || h.parser.Seeking()) && !k.back && k.s.joining < maxJoining && http2.Likely(c.Data) {
 		m = k.turn(stream.Unknown, c.Side, http2.Joined, c.Offset)
 		m.joining = true
 		k.s.joining++
@@ -64,6 +64,32 @@ func (k *conn) sniff(c *stream.Chunk) (m *mux, held bool) {
 		return m, false
 	}
 	return nil, false
+}
+
+// speaks1 says whether a segment begins as one of HTTP/1 does: with a status line or a request line.
+func speaks1(b []byte) bool {
+	if bytes.HasPrefix(b, []byte("HTTP/1.")) {
+		return true
+	}
+	method, _, found := bytes.Cut(b[:min(len(b), 8)], []byte(" "))
+	switch string(method) {
+	case "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS":
+		return found
+	}
+	return false
+}
+
+// goBack reads a connection that was taken for HTTP/2 by a segment as HTTP/1 again: of frames none followed.
+func (s *Session) goBack(m *mux) {
+	c := m.c
+	s.dropMux(m)
+	c.State = nil
+	k := s.open(c)
+	s.n.Connections--
+	k.back, k.untrusted = true, true
+	for i := stream.A; i <= stream.B; i++ {
+		k.half[i].parser.Reset(&k.half[i], http1.Either, true, s.limits())
+	}
 }
 
 // settings follows the header of a first SETTINGS frame: n > 0 says that b goes on with it without reaching
